@@ -1,0 +1,59 @@
+#include "plugin/core/types.h"
+
+namespace predial {
+
+const char* ToString(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::kPeerClosed:
+      return "peer_closed";
+    case CloseReason::kIdle:
+      return "idle";
+    case CloseReason::kFailing:
+      return "failing";
+    case CloseReason::kUnhealthy:
+      return "unhealthy";
+    case CloseReason::kEndpointGone:
+      return "endpoint_gone";
+    case CloseReason::kSetupFailed:
+      return "setup_failed";
+    case CloseReason::kShutdown:
+      return "shutdown";
+  }
+  return "unknown";
+}
+
+const char* ToString(DialResult result) {
+  switch (result) {
+    case DialResult::kOk:
+      return "ok";
+    case DialResult::kRefused:
+      return "refused";
+    case DialResult::kUnreachable:
+      return "unreachable";
+    case DialResult::kTimeout:
+      return "timeout";
+    case DialResult::kNotHttp2:
+      return "not_http2";
+    case DialResult::kLocalLimit:
+      return "local_limit";
+    case DialResult::kError:
+      return "error";
+  }
+  return "unknown";
+}
+
+const char* ToString(HealthResult result) {
+  switch (result) {
+    case HealthResult::kServing:
+      return "serving";
+    case HealthResult::kNotServing:
+      return "not_serving";
+    case HealthResult::kUnimplemented:
+      return "unimplemented";
+    case HealthResult::kNoAnswer:
+      return "no_answer";
+  }
+  return "unknown";
+}
+
+}  // namespace predial

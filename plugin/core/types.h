@@ -1,0 +1,57 @@
+// The plain values that the pool's core and its surroundings exchange. Std only.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+namespace predial {
+
+// Time is steady_clock, and is always passed in: nothing in core reads a clock.
+using Clock = std::chrono::steady_clock;
+using Time = Clock::time_point;
+using Duration = std::chrono::nanoseconds;
+
+// One slot of the pool over its whole life; never reused within a pool.
+enum class MemberId : uint64_t {};
+
+// One resolved address of the target; never reused within a pool.
+enum class EndpointId : uint64_t {};
+
+// Why a connection came to its end. Becomes the `reason` label of
+// predial_connections_closed_total: keep the set small.
+enum class CloseReason {
+  kPeerClosed,      // the peer, or the network, ended it
+  kIdle,            // above the wanted size for idle_timeout
+  kFailing,         // its RPCs failed one after the other without one success
+  kUnhealthy,       // a health check on it got no answer
+  kEndpointGone,    // the resolver no longer lists its address
+  kSetupFailed,     // connected, but never became a working HTTP/2 connection
+  kShutdown,        // the pool was shut down or destroyed
+};
+inline constexpr int kCloseReasons = 7;
+const char* ToString(CloseReason reason);
+
+// What a dial came to. Becomes the `result` label of predial_dials_total.
+enum class DialResult {
+  kOk,
+  kRefused,       // ECONNREFUSED: a host is there, no listener
+  kUnreachable,   // no route, host or network unreachable, unix path missing
+  kTimeout,       // connect_timeout passed
+  kNotHttp2,      // the peer's first bytes are not HTTP/2
+  kLocalLimit,    // this process's limit (EMFILE, ENFILE, ENOMEM, ports): the peer is not to blame
+  kError,         // anything else
+};
+inline constexpr int kDialResults = 7;
+const char* ToString(DialResult result);
+
+// The outcome of one health check or one message of a health watch.
+enum class HealthResult {
+  kServing,        // SERVING
+  kNotServing,     // NOT_SERVING, or any status that is not SERVING
+  kUnimplemented,  // the server has no health service, or does not know the name: counts as serving
+  kNoAnswer,       // timed out, or the connection failed
+};
+inline constexpr int kHealthResults = 4;
+const char* ToString(HealthResult result);
+
+}  // namespace predial

@@ -1,0 +1,123 @@
+// PoolOptions: everything that can be set about a PooledChannel. A plain struct; every field has a
+// default that suits production.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "plugin/io/tcp_dialer.h"
+#include "plugin/observer.h"
+
+namespace predial {
+
+// How a ready member is chosen for an RPC. None of them takes a lock, and none puts an RPC on a
+// member at its peer's stream limit while another has room.
+enum class PickerKind {
+  // Each calling thread goes round the members. Default.
+  kRoundRobin,
+  // Of two random members the one with fewer RPCs in flight. For RPCs of very different lengths.
+  kPowerOfTwoChoices,
+  // The member with the fewest RPCs in flight. Looks at every member: for pools of up to about 16.
+  kLeastLoaded,
+};
+
+// Delay before dialing an endpoint again after failure n (n = 1, 2, …):
+//   min(initial * multiplier^(n-1), max) * (1 + jitter * uniform(-1, 1)),
+// which is gRPC's connection backoff (grpc/doc/connection-backoff.md) with its constants.
+struct BackoffOptions {
+  absl::Duration initial = absl::Seconds(1);  // range [1 ms, max]
+  double multiplier = 1.6;                    // range [1, 10]
+  absl::Duration max = absl::Seconds(120);    // range [initial, 1 h]
+  double jitter = 0.2;                        // range [0, 1)
+
+  // While RPCs find no ready member, a failing endpoint is tried this often even if the backoff would
+  // wait longer, by one dial at a time. Bounds how long a recovered server stays unused. Subject
+  // to the same jitter. Default 500 ms; range [10 ms, 1 h].
+  absl::Duration under_demand = absl::Milliseconds(500);
+};
+
+// The health service (grpc.health.v1). A server without one counts as healthy.
+struct HealthOptions {
+  bool enabled = true;
+
+  // The service name to ask for; "" is the server as a whole.
+  std::string service;
+
+  // A member without any RPC for this long is checked by a Health/Check of its own; busy members
+  // prove themselves. Default 5 s; range [100 ms, 1 h].
+  absl::Duration interval = absl::Seconds(5);
+
+  // Deadline of one check. Default 1 s; range [1 ms, interval].
+  absl::Duration timeout = absl::Seconds(1);
+
+  // Checks in a row without an answer after which the member is closed and replaced. Default 2;
+  // range [1, 100].
+  int failures_max = 2;
+
+  // When more than this share of the members is ejected, health is ignored and all are used: the
+  // health signal itself is then the likelier fault. Default 0.5; range [0, 1]; 1 never panics.
+  double panic_threshold = 0.5;
+};
+
+struct PoolOptions {
+  // Connections kept ready, all endpoints together; each endpoint in use has at least one as long as
+  // connections_max allows. Each costs one descriptor and about 100 KiB here, and one HTTP/2 connection
+  // on the server. Default 2; range [1, connections_max].
+  int connections_min = 2;
+
+  // Most connections at any time, all endpoints together, those being dialed included; spares and
+  // anchors are extra. Default 16; range [1, 1024].
+  int connections_max = 16;
+
+  // The pool grows when the RPCs in flight exceed this many per connection (or 80 % of the peer's
+  // SETTINGS_MAX_CONCURRENT_STREAMS, if that is less). Default 32; range [1, 1000000].
+  int streams_per_connection_target = 32;
+
+  // A connection that the load has not needed for this long is closed, down to connections_min.
+  // Default 30 s; range [10 ms, 24 h].
+  absl::Duration idle_timeout = absl::Seconds(30);
+
+  // Sockets per endpoint dialed ahead of need, while the pool is in use. Default 1; range [0, 64].
+  int spares = 1;
+
+  // How long a spare may wait before it is replaced: servers close connections that stay silent
+  // (nginx, HAProxy and nghttpx after 60 s, gRPC after 120 s). Default 20 s; range [100 ms, 1 h].
+  absl::Duration spare_lifetime = absl::Seconds(20);
+
+  // Dials under way at a time, all endpoints together. Default 8; range [1, 1024].
+  int dials_max = 8;
+
+  // How long a new connection may take to show the server's SETTINGS before it is checked with an RPC
+  // instead (a server may wait for the client's first bytes). Default 200 ms; range [0, 10 s].
+  absl::Duration settings_wait = absl::Milliseconds(200);
+
+  // A member whose RPCs end with UNAVAILABLE this many times without one success is replaced.
+  // Default 3; range [1, 1000000].
+  int failures_max = 3;
+
+  PickerKind picker = PickerKind::kRoundRobin;
+
+  // How often a dns: target is looked up again, beside the lookups that failing connections cause.
+  // Default 30 s; range [1 s, 24 h].
+  absl::Duration resolve_interval = absl::Seconds(30);
+
+  BackoffOptions backoff;
+  HealthOptions health;
+
+  // For the built-in dialer; ignored when `dialer` is set.
+  SocketOptions socket;
+
+  // Makes the connections. Default: CreateTcpDialer(socket). Shared; may serve many pools.
+  std::shared_ptr<Dialer> dialer;
+
+  // Told what the pool does, e.g. PrometheusObserver::Create(). Default: none. Shared; may serve
+  // many pools.
+  std::shared_ptr<PoolObserver> observer;
+
+  // INVALID_ARGUMENT names the field, its value and its range.
+  absl::Status Validate() const;
+};
+
+}  // namespace predial

@@ -1,0 +1,64 @@
+// PoolStats: a snapshot of one pool, for code, tests and metrics. Counters start at 0 with the pool
+// and never fall.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "plugin/core/types.h"
+
+namespace predial {
+
+struct EndpointStats {
+  std::string address;  // "127.0.0.1:50051"; a dual-stack host's two are joined by "|"
+  int ready = 0;        // members that take RPCs
+  int connecting = 0;   // members being dialed or set up
+  int ejected = 0;      // members that health took out
+  int draining = 0;     // members that finish their last RPCs
+  int spares = 0;
+  bool serving = true;  // what its health service last said; true if it said nothing
+  int64_t rpcs = 0;     // RPCs that its members carried so far
+  int failed_dials = 0;    // in a row
+  std::string last_error;  // of the last failed dial; empty after a successful one
+};
+
+struct PoolStats {
+  std::string target;
+  // READY, CONNECTING, … as grpc_connectivity_state names them without the prefix.
+  std::string state;
+  std::vector<EndpointStats> endpoints;
+
+  int connections_min = 0;
+  int connections_max = 0;
+  int connections_wanted = 0;  // what the load asks for, within min and max
+  int64_t leases = 0;          // RPCs in flight on members
+  bool panic = false;          // health is being ignored: see HealthOptions::panic_threshold
+
+  int64_t checkouts_reused = 0;  // RPCs on a connection that had carried one before
+  int64_t checkouts_new = 0;     // RPCs that were the first on their connection
+  int64_t checkouts_anchor = 0;  // RPCs that found no ready member and took the anchor
+  // reused / all; 0 before the first RPC.
+  double reuse_rate() const {
+    const int64_t all = checkouts_reused + checkouts_new + checkouts_anchor;
+    return all == 0 ? 0 : static_cast<double>(checkouts_reused) / all;
+  }
+
+  std::array<int64_t, kDialResults> dials = {};            // by DialResult
+  std::array<int64_t, kCloseReasons> closed = {};          // by CloseReason
+  std::array<int64_t, kHealthResults> health_checks = {};  // by HealthResult
+  int64_t ejections = 0;
+  int64_t readmissions = 0;
+
+  // The smallest SETTINGS_MAX_CONCURRENT_STREAMS among the ready members; 0 if none has a limit.
+  uint32_t peer_max_concurrent_streams = 0;
+
+  // Why there is no ready member, or why the pool is smaller than it wants to be; empty if all is
+  // well. Names target, endpoint and cause.
+  std::string last_error;
+  // What was noticed at creation, such as a descriptor limit below connections_max.
+  std::vector<std::string> warnings;
+};
+
+}  // namespace predial
