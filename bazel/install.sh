@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that building and testing Predial takes, if any is missing.
+#
+#   ./bazel/install.sh              what bazel/test.sh and the demo need
+#   ./bazel/install.sh valgrind …   these as well (the benchmarks count instructions with valgrind)
+#
+# On a machine that has them all this is one look at dpkg's database: no network, no root. Otherwise
+# it runs apt-get as root or through sudo, and fails with the list of packages where it is neither.
+# A package's service (prometheus is here for its promtool) is neither started nor enabled by it;
+# what was installed before is left as it is.
+set -euo pipefail
+
+packages=(
+  bazel-bootstrap python3 pkg-config g++
+  libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
+  prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev
+  clang-format-14 prometheus curl iproute2
+  "$@"
+)
+
+if ! command -v dpkg-query >/dev/null; then
+  echo "bazel/install.sh: this is not Debian: dpkg-query is missing. --config=system builds on the" \
+    "libraries of Debian 12; elsewhere build on the upstream archives: bazel test //..." >&2
+  exit 1
+fi
+
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
+missing=()
+for package in "${packages[@]}"; do
+  grep -qxF "installed $package" <<<"$installed" || missing+=("$package")
+done
+if [ ${#missing[@]} -eq 0 ]; then
+  exit 0
+fi
+
+if [ "$(id -u)" -eq 0 ]; then
+  as_root=()
+elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+  as_root=(sudo)
+else
+  echo "bazel/install.sh: packages are missing, and this is neither root nor able to sudo. As root:" >&2
+  echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
+  exit 1
+fi
+
+echo "bazel/install.sh: installing ${missing[*]}"
+
+# Debian's way to keep maintainer scripts from starting services: policy-rc.d answers 101. One that
+# is there already is somebody's decision, and stays.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+  trap '"${as_root[@]}" rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' | "${as_root[@]}" tee $policy >/dev/null
+  "${as_root[@]}" chmod 755 $policy
+fi
+
+apt() {
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get -q -y -o DPkg::Lock::Timeout=600 "$@"
+}
+apt update
+apt install --no-install-recommends "${missing[@]}"
+
+# Not started now; not at the next boot either.
+if command -v systemctl >/dev/null; then
+  for package in "${missing[@]}"; do
+    for unit in $(dpkg -L "$package" | grep -E '/systemd/system/[^/@]+\.service$' || true); do
+      "${as_root[@]}" systemctl disable "$(basename "$unit")" || true
+    done
+  done
+fi
