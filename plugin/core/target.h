@@ -1,12 +1,15 @@
 // Target: what the user passed to Create, parsed. Pure.
 //
-//   dns:///host:port  dns:host:port  host:port  dns:///[::1]:port      a name, or a literal
-//   ipv4:1.2.3.4:50051,5.6.7.8:50051                                    a list
-//   ipv6:[::1]:50051,[::2]:50051
+//   dns:///host:port  dns:host:port  host:port     a name
+//   dns:///[::1]:port  1.2.3.4:port                a literal, as if ipv6: or ipv4: stood before it
+//   ipv4:1.2.3.4:50051,5.6.7.8:50051               a list
+//   ipv6:[::1]:50051,[fe80::1%25eth0]:50051
 //   unix:path  unix:///absolute/path  unix-abstract:name
 //
-// Unlike grpc::CreateChannel a missing port is an error here, not 443: plaintext to port 443 is
-// never what was meant. Percent-escapes are decoded as gRPC does.
+// Read as grpc::CreateChannel reads it (grpc/doc/naming.md): percent-escapes are decoded, a scheme
+// that is not one is the host of a host:port, lists are split at commas (unix paths too). Unlike
+// there, a missing port is an error and not 443 (plaintext to port 443 is never what was meant),
+// and so is what gRPC would ignore: a query, a fragment.
 #pragma once
 
 #include <string>
