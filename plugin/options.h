@@ -7,21 +7,11 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "plugin/core/picker.h"
 #include "plugin/io/tcp_dialer.h"
 #include "plugin/observer.h"
 
 namespace predial {
-
-// How a ready member is chosen for an RPC. None of them takes a lock, and none puts an RPC on a
-// member at its peer's stream limit while another has room.
-enum class PickerKind {
-  // Each calling thread goes round the members. Default.
-  kRoundRobin,
-  // Of two random members the one with fewer RPCs in flight. For RPCs of very different lengths.
-  kPowerOfTwoChoices,
-  // The member with the fewest RPCs in flight. Looks at every member: for pools of up to about 16.
-  kLeastLoaded,
-};
 
 // Delay before dialing an endpoint again after failure n (n = 1, 2, …):
 //   min(initial * multiplier^(n-1), max) * (1 + jitter * uniform(-1, 1)),
@@ -97,6 +87,8 @@ struct PoolOptions {
   // Default 3; range [1, 1000000].
   int failures_max = 3;
 
+  // How a ready member is chosen for an RPC. None of the kinds takes a lock, and none puts an RPC on a
+  // member at its peer's stream limit while another has room.
   PickerKind picker = PickerKind::kRoundRobin;
 
   // How often a dns: target is looked up again, beside the lookups that failing connections cause.

@@ -12,6 +12,8 @@ const char* ToString(CloseReason reason) {
       return "failing";
     case CloseReason::kUnhealthy:
       return "unhealthy";
+    case CloseReason::kRebalanced:
+      return "rebalanced";
     case CloseReason::kEndpointGone:
       return "endpoint_gone";
     case CloseReason::kSetupFailed:

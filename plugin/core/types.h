@@ -20,26 +20,27 @@ enum class EndpointId : uint64_t {};
 // Why a connection came to its end. Becomes the `reason` label of
 // predial_connections_closed_total: keep the set small.
 enum class CloseReason {
-  kPeerClosed,      // the peer, or the network, ended it
-  kIdle,            // above the wanted size for idle_timeout
-  kFailing,         // its RPCs failed one after the other without one success
-  kUnhealthy,       // a health check on it got no answer
-  kEndpointGone,    // the resolver no longer lists its address
-  kSetupFailed,     // connected, but never became a working HTTP/2 connection
-  kShutdown,        // the pool was shut down or destroyed
+  kPeerClosed,    // the peer, or the network, ended it
+  kIdle,          // above the wanted size for idle_timeout
+  kFailing,       // its RPCs failed one after the other without one success
+  kUnhealthy,     // a health check on it got no answer
+  kRebalanced,    // made room for a member on an endpoint with too few
+  kEndpointGone,  // the resolver no longer lists its address
+  kSetupFailed,   // connected, but never became a working HTTP/2 connection
+  kShutdown,      // the pool was shut down or destroyed
 };
-inline constexpr int kCloseReasons = 7;
+inline constexpr int kCloseReasons = 8;
 const char* ToString(CloseReason reason);
 
 // What a dial came to. Becomes the `result` label of predial_dials_total.
 enum class DialResult {
   kOk,
-  kRefused,       // ECONNREFUSED: a host is there, no listener
-  kUnreachable,   // no route, host or network unreachable, unix path missing
-  kTimeout,       // connect_timeout passed
-  kNotHttp2,      // the peer's first bytes are not HTTP/2
-  kLocalLimit,    // this process's limit (EMFILE, ENFILE, ENOMEM, ports): the peer is not to blame
-  kError,         // anything else
+  kRefused,      // ECONNREFUSED: a host is there, no listener
+  kUnreachable,  // no route, host or network unreachable, unix path missing
+  kTimeout,      // connect_timeout passed
+  kNotHttp2,     // the peer's first bytes are not HTTP/2
+  kLocalLimit,   // this process's limit (EMFILE, ENFILE, ENOMEM, ports): the peer is not to blame
+  kError,        // anything else
 };
 inline constexpr int kDialResults = 7;
 const char* ToString(DialResult result);

@@ -1,0 +1,70 @@
+// The orders that PoolCore gives: values, carried out by the channel pool. Pure.
+#pragma once
+
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "plugin/core/types.h"
+
+namespace predial {
+
+// An endpoint comes into use: make its socket pool and its anchor.
+struct AddEndpoint {
+  EndpointId endpoint;
+  std::string key;  // as the resolver named it
+};
+// It is no longer listed: end its anchor and its spares. Its members are drained by orders of their
+// own.
+struct RemoveEndpoint {
+  EndpointId endpoint;
+};
+// Dial and set up a new member. Answered by exactly one OnReady or OnConnectFailed, unless Close
+// comes first.
+struct Connect {
+  MemberId member;
+  EndpointId endpoint;
+};
+// No new RPCs; answered by OnDrained once the last one ended.
+struct Drain {
+  MemberId member;
+};
+// The member is gone: let go of its connection, or of its dial.
+struct Close {
+  MemberId member;
+  CloseReason reason;
+};
+// Health/Check on the member's own connection; answered by exactly one OnChecked, unless Close
+// comes first.
+struct Check {
+  MemberId member;
+};
+// Keep this many spare sockets to the endpoint.
+struct SetSpares {
+  EndpointId endpoint;
+  int count;
+};
+// The endpoint's server is back: an ordinary channel to it need not wait for its own backoff.
+struct WakeAnchor {
+  EndpointId endpoint;
+};
+// Connections fail: ask the resolver whether the addresses are still right.
+struct ResolveNow {};
+// These members, and no others, take RPCs from now on.
+struct Publish {
+  std::vector<MemberId> members;
+};
+enum class PoolState { kConnecting, kReady, kTransientFailure, kShutdown };
+// The connectivity state that users see.
+struct SetState {
+  PoolState state;
+};
+
+using Action = std::variant<AddEndpoint, RemoveEndpoint, Connect, Drain, Close, Check, SetSpares,
+                            WakeAnchor, ResolveNow, Publish, SetState>;
+using Actions = std::vector<Action>;
+
+// For tests and logs: "Connect{3, 1}".
+std::string ToString(const Action& action);
+
+}  // namespace predial

@@ -1,0 +1,30 @@
+#include "plugin/core/health.h"
+
+namespace predial {
+
+bool IsPanic(const HealthPolicy& policy, const std::vector<EndpointHealth>& endpoints) {
+  double ejected = 0;
+  int counted = 0;
+  for (const EndpointHealth& endpoint : endpoints) {
+    if (!endpoint.serving) {
+      ++counted;
+      ++ejected;
+      continue;
+    }
+    const int members = endpoint.in_use + endpoint.ejected;
+    if (members == 0) continue;
+    ++counted;
+    ejected += static_cast<double>(endpoint.ejected) / members;
+  }
+  return ejected > policy.panic_threshold * counted;
+}
+
+Time NextCheck(const HealthPolicy& policy, const Member& member) {
+  if (!policy.enabled || member.check_pending) return Time::max();
+  if (member.state() != MemberState::kReady && member.state() != MemberState::kEjected) {
+    return Time::max();
+  }
+  return member.last_activity + policy.interval;
+}
+
+}  // namespace predial

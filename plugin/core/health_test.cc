@@ -1,0 +1,59 @@
+#include "plugin/core/health.h"
+
+#include <gtest/gtest.h>
+
+namespace predial {
+namespace {
+
+constexpr EndpointHealth kServing{true, 2, 0};
+constexpr EndpointHealth kNotServing{false, 2, 0};
+constexpr EndpointHealth kUnreachable{true, 0, 0};
+
+TEST(HealthTest, PanicsAboveTheThresholdOnly) {
+  const HealthPolicy policy;
+  EXPECT_FALSE(IsPanic(policy, {}));
+  EXPECT_FALSE(IsPanic(policy, {kServing}));
+  EXPECT_TRUE(IsPanic(policy, {kNotServing}));
+  EXPECT_FALSE(IsPanic(policy, {kServing, kNotServing}));
+  EXPECT_TRUE(IsPanic(policy, {kServing, kNotServing, kNotServing}));
+  EXPECT_FALSE(IsPanic(policy, {kServing, kServing, kNotServing}));
+}
+
+TEST(HealthTest, EndpointsCountTheSameHoweverManyMembersTheyHave) {
+  const HealthPolicy policy;
+  EXPECT_FALSE(IsPanic(policy, {{true, 1, 0}, {false, 9, 0}}));
+  EXPECT_FALSE(IsPanic(policy, {{true, 2, 2}}));
+  EXPECT_TRUE(IsPanic(policy, {{true, 1, 2}}));
+}
+
+TEST(HealthTest, AnUnreachableEndpointDoesNotOutvoteOneThatIsNotServing) {
+  EXPECT_TRUE(IsPanic(HealthPolicy(), {kNotServing, kUnreachable}));
+}
+
+TEST(HealthTest, AThresholdOfOneNeverPanics) {
+  HealthPolicy policy;
+  policy.panic_threshold = 1;
+  EXPECT_FALSE(IsPanic(policy, {kNotServing, kNotServing}));
+}
+
+TEST(HealthTest, QuietMembersAreCheckedAfterTheInterval) {
+  HealthPolicy policy;
+  Member member(MemberId{1}, EndpointId{1}, Time());
+  member.last_activity = Time() + std::chrono::hours(1);
+  EXPECT_EQ(NextCheck(policy, member), Time::max());  // connecting
+  member.MoveTo(MemberState::kReady);
+  EXPECT_EQ(NextCheck(policy, member), member.last_activity + policy.interval);
+  member.check_pending = true;
+  EXPECT_EQ(NextCheck(policy, member), Time::max());
+  member.check_pending = false;
+  member.MoveTo(MemberState::kEjected);
+  EXPECT_EQ(NextCheck(policy, member), member.last_activity + policy.interval);
+  policy.enabled = false;
+  EXPECT_EQ(NextCheck(policy, member), Time::max());
+  policy.enabled = true;
+  member.MoveTo(MemberState::kDraining);
+  EXPECT_EQ(NextCheck(policy, member), Time::max());
+}
+
+}  // namespace
+}  // namespace predial

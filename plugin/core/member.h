@@ -1,0 +1,57 @@
+// One member's states, and the table of legal changes. Pure.
+//
+//                 OnConnectFailed
+//   kConnecting ------------------------------> kClosed
+//       | OnReady                                 ^
+//       v            Eject                        |
+//     kReady  ----------------->  kEjected        | OnPeerClosed (from any), OnDrained
+//       |     <-----------------     |            |
+//       | Drain      Readmit         | Drain      |
+//       '---------> kDraining <------'------------'
+#pragma once
+
+#include <cstdint>
+
+#include "plugin/core/types.h"
+
+namespace predial {
+
+enum class MemberState {
+  kConnecting,  // being dialed and set up. Exits: ready, or failed
+  kReady,       // takes RPCs
+  kEjected,     // its health check said no; keeps its RPCs, gets no new ones (but see panic)
+  kDraining,    // gets no new RPCs; closes when the last one ends
+  kClosed,      // gone
+};
+const char* ToString(MemberState state);
+
+bool IsLegalChange(MemberState from, MemberState to);
+
+struct Member {
+  Member(MemberId id, EndpointId endpoint, Time now)
+      : id(id), endpoint(endpoint), connecting_since(now) {}
+
+  MemberId id;
+  EndpointId endpoint;
+  Time connecting_since;
+
+  // Valid once it was ready.
+  Time ready_since = {};
+  uint32_t stream_limit = 0;  // the peer's; 0: none
+  int64_t in_flight = 0;      // as of the last sample
+  uint64_t rpcs = 0;          // RPCs so far, as of the last sample
+  Time last_activity = {};    // the last time a sample showed an RPC, or a check came back
+  bool check_pending = false;
+  int checks_unanswered = 0;  // in a row
+
+  CloseReason drain_reason = CloseReason::kShutdown;  // kDraining
+
+  MemberState state() const { return state_; }
+  // The only way to change the state. Aborts on an illegal change: that is a bug in the core.
+  void MoveTo(MemberState next);
+
+ private:
+  MemberState state_ = MemberState::kConnecting;
+};
+
+}  // namespace predial

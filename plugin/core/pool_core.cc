@@ -1,0 +1,226 @@
+// The events: what each changes. What is done about it is in reconcile.cc.
+#include "plugin/core/pool_core.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace predial {
+
+PoolCore::PoolCore(const PoolPolicy& policy, uint64_t seed, Time start)
+    : policy_(policy),
+      random_(seed),
+      sizing_(policy.sizing, start),
+      last_activity_(start - policy.spares_after_use),
+      last_tick_(start) {}
+
+Actions PoolCore::OnResolved(Time now, const std::vector<std::string>& keys) {
+  Actions actions;
+  if (shut_down_) return actions;
+  resolve_failed_ = false;
+  for (auto& [id, endpoint] : endpoints_) {
+    if (!endpoint.listed || std::find(keys.begin(), keys.end(), endpoint.key) != keys.end()) {
+      continue;
+    }
+    endpoint.listed = false;
+    actions.push_back(RemoveEndpoint{id});
+  }
+  for (const std::string& key : keys) {
+    const bool known = std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& entry) {
+      return entry.second.listed && entry.second.key == key;
+    });
+    if (known) continue;
+    const EndpointId id{++last_id_};
+    endpoints_[id] = Endpoint{id, key};
+    actions.push_back(AddEndpoint{id, key});
+  }
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnResolveFailed(Time now) {
+  Actions actions;
+  resolve_failed_ = true;  // the endpoints known so far stay
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit) {
+  Actions actions;
+  Member* member = Find(id);
+  if (member == nullptr) return actions;
+  member->MoveTo(MemberState::kReady);
+  member->ready_since = now;
+  member->last_activity = now;
+  member->stream_limit = stream_limit;
+  Endpoint& endpoint = endpoints_.at(member->endpoint);
+  if (endpoint.failures > 0) actions.push_back(WakeAnchor{endpoint.id});
+  endpoint.failures = 0;
+  local_failures_ = 0;
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnConnectFailed(Time now, MemberId id, DialResult result) {
+  Actions actions;
+  Member* member = Find(id);
+  if (member == nullptr) return actions;
+  NoteFailure(now, *member, result);
+  CloseMember(*member, CloseReason::kSetupFailed, actions);
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnPeerClosed(Time now, MemberId id, bool proved) {
+  Actions actions;
+  Member* member = Find(id);
+  if (member == nullptr) return actions;
+  resolve_now_ = true;
+  const bool soon = member->state() == MemberState::kConnecting ||
+                    now - member->ready_since < policy_.backoff.initial;
+  if (soon && !proved && member->state() != MemberState::kDraining) {
+    NoteFailure(now, *member, DialResult::kError);
+  }
+  CloseMember(*member, CloseReason::kPeerClosed, actions);
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnDrained(Time now, MemberId id) {
+  Actions actions;
+  Member* member = Find(id);
+  if (member == nullptr || member->state() != MemberState::kDraining) return actions;
+  CloseMember(*member, member->drain_reason, actions);
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnFailing(Time now, MemberId id) {
+  Actions actions;
+  Member* member = Find(id);
+  if (member == nullptr) return actions;
+  if (member->state() == MemberState::kReady || member->state() == MemberState::kEjected) {
+    DrainMember(*member, CloseReason::kFailing, actions);
+  }
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnChecked(Time now, MemberId id, HealthResult result) {
+  Actions actions;
+  Member* member = Find(id);
+  if (member == nullptr) return actions;
+  member->check_pending = false;
+  member->last_activity = now;
+  if (result != HealthResult::kNoAnswer) member->checks_unanswered = 0;
+  switch (result) {
+    case HealthResult::kServing:
+    case HealthResult::kUnimplemented:
+      if (member->state() == MemberState::kEjected) {
+        member->MoveTo(MemberState::kReady);
+        ++readmissions_;
+      }
+      break;
+    case HealthResult::kNotServing:
+      if (member->state() == MemberState::kReady) {
+        member->MoveTo(MemberState::kEjected);
+        ++ejections_;
+      }
+      break;
+    case HealthResult::kNoAnswer:
+      if (++member->checks_unanswered >= policy_.health.failures_max &&
+          member->state() != MemberState::kDraining) {
+        DrainMember(*member, CloseReason::kUnhealthy, actions);
+      }
+      break;
+  }
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnWatched(Time now, EndpointId id, HealthResult result) {
+  Actions actions;
+  auto found = endpoints_.find(id);
+  if (found == endpoints_.end()) return actions;
+  // A watch that ended says nothing: whether the server can be reached is for dials to find out.
+  const bool serving = result != HealthResult::kNotServing;
+  if (found->second.serving != serving) {
+    found->second.serving = serving;
+    ++(serving ? readmissions_ : ejections_);
+  }
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnTick(Time now, const LoadSample& load) {
+  Actions actions;
+  if (shut_down_) return actions;
+  int64_t in_flight = load.anchor_in_flight;
+  active_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0;
+  for (const LoadSample::Of& sample : load.members) {
+    Member* member = Find(sample.member);
+    if (member == nullptr) continue;
+    in_flight += sample.in_flight;
+    if (sample.in_flight > 0 || sample.rpcs != member->rpcs) {
+      member->last_activity = now;
+      active_ = true;
+    }
+    member->in_flight = sample.in_flight;
+    member->rpcs = sample.rpcs;
+  }
+  if (active_) last_activity_ = now;
+  demand_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0;
+  last_tick_ = now;
+  sizing_.OnLoad(now, in_flight, stream_limit_);
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnShutdown(Time now) {
+  Actions actions;
+  shut_down_ = true;
+  Reconcile(now, actions);
+  return actions;
+}
+
+void PoolCore::NoteFailure(Time now, const Member& attempt, DialResult result) {
+  if (result == DialResult::kLocalLimit) {
+    ++local_failures_;
+    local_retry_at_ = now + BackoffDelay(policy_.backoff, local_failures_, Random());
+    return;
+  }
+  resolve_now_ = true;
+  Endpoint& endpoint = endpoints_.at(attempt.endpoint);
+  // Attempts side by side that fail for one reason are one failure.
+  if (endpoint.failures > 0 && attempt.connecting_since <= endpoint.last_failure) return;
+  ++endpoint.failures;
+  endpoint.last_failure = now;
+  const double random = Random();
+  endpoint.retry_at = now + BackoffDelay(policy_.backoff, endpoint.failures, random);
+  endpoint.demand_retry_at =
+      now + BackoffDelayUnderDemand(policy_.backoff, endpoint.failures, random);
+}
+
+void PoolCore::CloseMember(Member& member, CloseReason reason, Actions& actions) {
+  member.MoveTo(MemberState::kClosed);
+  const MemberId id = member.id;
+  members_.erase(id);
+  actions.push_back(Close{id, reason});
+}
+
+void PoolCore::DrainMember(Member& member, CloseReason reason, Actions& actions) {
+  member.MoveTo(MemberState::kDraining);
+  member.drain_reason = reason;
+  actions.push_back(Drain{member.id});
+}
+
+Member* PoolCore::Find(MemberId id) {
+  auto found = members_.find(id);
+  return found == members_.end() ? nullptr : &found->second;
+}
+
+double PoolCore::Random() {
+  // 53 bits, the precision of a double: uniform in [0, 1) on every standard library.
+  return static_cast<double>(random_() >> 11) * 0x1p-53;
+}
+
+}  // namespace predial

@@ -1,0 +1,171 @@
+// PoolCore decides; it never acts. One event in, a list of actions out; ChannelPool carries them
+// out.
+//
+// Purity:    no sockets, threads, locks, clocks, logs or metrics. Time is a parameter, randomness
+// comes
+//            from a seed: same events + same seed = same actions.
+// Threads:   thread-compatible; used on the event loop's thread only.
+// Ownership: holds ids and numbers, never fds or channels.
+// Errors:    a failed dial is an event. An event that cannot be (a second outcome of one dial) is a
+//            bug and aborts; one that merely comes too late, about a member already closed, is
+//            ignored.
+//
+// Every event changes what the core knows; then Reconcile() compares what there is with what there
+// should be, and orders the difference. Nothing is decided anywhere else.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "plugin/core/action.h"
+#include "plugin/core/backoff.h"
+#include "plugin/core/health.h"
+#include "plugin/core/member.h"
+#include "plugin/core/sizing.h"
+#include "plugin/core/types.h"
+
+namespace predial {
+
+struct PoolPolicy {
+  SizingPolicy sizing;
+  BackoffPolicy backoff;
+  HealthPolicy health;
+  int spares = 1;
+  // Spares are kept while the pool was used within this time: their own life time.
+  Duration spares_after_use = std::chrono::seconds(20);
+  int dials_max = 8;
+};
+
+// What the data plane counted.
+struct LoadSample {
+  struct Of {
+    MemberId member;
+    int64_t in_flight;
+    uint64_t rpcs;  // so far
+  };
+  std::vector<Of> members;
+  // RPCs that found no ready member: begun since the last sample, and in flight now.
+  int64_t anchor_rpcs = 0;
+  int64_t anchor_in_flight = 0;
+};
+
+class PoolCore {
+ public:
+  struct Endpoint {
+    EndpointId id;
+    std::string key;
+    bool listed = true;   // by the last resolution
+    bool serving = true;  // as far as its health service says
+    int failures = 0;     // failed attempts in a row
+    Time last_failure = {};
+    Time retry_at = {};         // not before, without demand
+    Time demand_retry_at = {};  // not before, with demand
+    int spares = 0;             // as ordered
+  };
+
+  PoolCore(const PoolPolicy& policy, uint64_t seed, Time start);
+
+  // --- Events. Each returns what is to be done about it.
+
+  // The target's endpoints, each named once. Never empty: a failed resolution is OnResolveFailed.
+  Actions OnResolved(Time now, const std::vector<std::string>& keys);
+  Actions OnResolveFailed(Time now);
+  // A member ordered by Connect is usable; `stream_limit` is the peer's, 0 if none.
+  Actions OnReady(Time now, MemberId member, uint32_t stream_limit);
+  Actions OnConnectFailed(Time now, MemberId member, DialResult result);
+  // The connection ended. `proved`: an RPC on it had been answered. One that ends soon and unproved
+  // is a failed attempt, so that a server that accepts and hangs up is not dialed in a loop.
+  Actions OnPeerClosed(Time now, MemberId member, bool proved);
+  Actions OnDrained(Time now, MemberId member);
+  // RPC after RPC on it failed as only a broken connection makes them.
+  Actions OnFailing(Time now, MemberId member);
+  Actions OnChecked(Time now, MemberId member, HealthResult result);
+  // A message of the endpoint's health watch, or its end (kNoAnswer).
+  Actions OnWatched(Time now, EndpointId endpoint, HealthResult result);
+  // NextTick() has come, or the data plane asked for attention.
+  Actions OnTick(Time now, const LoadSample& load);
+  // Drains everything; the last action of each member is still its Close.
+  Actions OnShutdown(Time now);
+
+  // When OnTick() is due next; Time::max() if nothing is waited for.
+  Time NextTick(Time now) const;
+
+  // --- What it knows, for statistics and tests.
+  const std::map<MemberId, Member>& members() const { return members_; }
+  const std::map<EndpointId, Endpoint>& endpoints() const { return endpoints_; }
+  PoolState state() const { return state_; }
+  // Members that the load asks for, at least one for each usable endpoint, within the limits.
+  int wanted() const;
+  bool panic() const { return panic_; }
+  bool active() const { return active_; }
+  int64_t ejections() const { return ejections_; }
+  int64_t readmissions() const { return readmissions_; }
+  // RPCs in flight on a member that mean that another one is wanted.
+  int streams_per_member() const { return sizing_.StreamsPerMember(stream_limit_); }
+
+ private:
+  struct Tally {
+    int connecting = 0;
+    int ready = 0;
+    int ejected = 0;
+    int used() const { return connecting + ready; }
+  };
+
+  // All of what follows compares, orders, and appends to `actions`.
+  void Reconcile(Time now, Actions& actions);
+  void JudgeHealth(Actions& actions);
+  void RetireEndpoints(Actions& actions);
+  void ConnectMissing(Time now, Actions& actions);
+  void DrainSurplus(Time now, Actions& actions);
+  void CheckQuiet(Time now, Actions& actions);
+  void OrderSpares(Time now, Actions& actions);
+  void PublishReady(Actions& actions);
+  void JudgeState(Actions& actions);
+
+  void CloseMember(Member& member, CloseReason reason, Actions& actions);
+  void DrainMember(Member& member, CloseReason reason, Actions& actions);
+  void NoteFailure(Time now, const Member& attempt, DialResult result);
+
+  Member* Find(MemberId id);  // nullptr if it is gone
+  std::map<EndpointId, Tally> CountMembers() const;
+  bool IsUsable(const Endpoint& endpoint) const;
+  // Drains one of `endpoint`'s ready members: the one with the least to do.
+  void DrainOne(EndpointId endpoint, CloseReason reason, Actions& actions);
+  // How many of `wanted` each usable endpoint should have: all the same. One that fails and has no
+  // ready member gets one on top: the attempt that finds out whether it is back.
+  std::map<EndpointId, int> Shares(int wanted) const;
+  // The usable endpoint that is the furthest above its share; nullopt if none is above it.
+  std::optional<EndpointId> MostAbove(const std::map<EndpointId, int>& shares) const;
+  Time RetryAt(const Endpoint& endpoint) const;
+  double Random();
+
+  const PoolPolicy policy_;
+  std::mt19937_64 random_;
+  Sizing sizing_;
+
+  uint64_t last_id_ = 0;
+  std::map<MemberId, Member> members_;
+  std::map<EndpointId, Endpoint> endpoints_;
+
+  bool shut_down_ = false;
+  bool resolve_now_ = false;  // to be ordered at the end of this event
+  bool resolve_failed_ = false;
+  bool panic_ = false;
+  bool demand_ = false;  // RPCs found no ready member lately
+  bool active_ = false;  // RPCs ran since the tick before
+  Time last_activity_ = {};
+  Time last_tick_;
+  Time local_retry_at_ = {};  // this process could not dial: see DialResult::kLocalLimit
+  int local_failures_ = 0;
+  uint32_t stream_limit_ = 0;  // the smallest among the ready members'
+  int64_t ejections_ = 0;
+  int64_t readmissions_ = 0;
+  std::vector<MemberId> published_;
+  PoolState state_ = PoolState::kConnecting;
+};
+
+}  // namespace predial

@@ -1,0 +1,283 @@
+// Reconcile: what there is against what there should be.
+#include <algorithm>
+#include <iterator>
+
+#include "plugin/core/pool_core.h"
+
+namespace predial {
+namespace {
+
+// How often the load is looked at while there is some.
+constexpr Duration kTick = std::chrono::milliseconds(100);
+
+}  // namespace
+
+int PoolCore::wanted() const {
+  const int usable =
+      static_cast<int>(std::count_if(endpoints_.begin(), endpoints_.end(),
+                                     [&](const auto& entry) { return IsUsable(entry.second); }));
+  return std::max(sizing_.wanted(), std::min(usable, policy_.sizing.max));
+}
+
+void PoolCore::Reconcile(Time now, Actions& actions) {
+  JudgeHealth(actions);
+  RetireEndpoints(actions);
+  if (!shut_down_) {
+    ConnectMissing(now, actions);
+    DrainSurplus(now, actions);
+    CheckQuiet(now, actions);
+  }
+  OrderSpares(now, actions);
+  PublishReady(actions);
+  JudgeState(actions);
+  if (resolve_now_ && !shut_down_) actions.push_back(ResolveNow{});
+  resolve_now_ = false;
+}
+
+bool PoolCore::IsUsable(const Endpoint& endpoint) const {
+  return endpoint.listed && (endpoint.serving || panic_) && !shut_down_;
+}
+
+std::map<EndpointId, PoolCore::Tally> PoolCore::CountMembers() const {
+  std::map<EndpointId, Tally> tallies;
+  for (const auto& [id, endpoint] : endpoints_) tallies[id];
+  for (const auto& [id, member] : members_) {
+    Tally& tally = tallies[member.endpoint];
+    switch (member.state()) {
+      case MemberState::kConnecting:
+        ++tally.connecting;
+        break;
+      case MemberState::kReady:
+        ++tally.ready;
+        break;
+      case MemberState::kEjected:
+        ++tally.ejected;
+        break;
+      case MemberState::kDraining:
+      case MemberState::kClosed:
+        break;
+    }
+  }
+  return tallies;
+}
+
+void PoolCore::JudgeHealth(Actions& actions) {
+  std::vector<EndpointHealth> healths;
+  const auto tallies = CountMembers();
+  for (const auto& [id, endpoint] : endpoints_) {
+    if (!endpoint.listed) continue;
+    const Tally& tally = tallies.at(id);
+    healths.push_back({endpoint.serving, tally.ready, tally.ejected});
+  }
+  panic_ = IsPanic(policy_.health, healths);
+
+  // An endpoint that may not be used is drained; dials to it are given up.
+  for (auto next = members_.begin(); next != members_.end();) {
+    Member& member = (next++)->second;
+    const Endpoint& endpoint = endpoints_.at(member.endpoint);
+    if (IsUsable(endpoint)) continue;
+    const CloseReason reason = shut_down_         ? CloseReason::kShutdown
+                               : !endpoint.listed ? CloseReason::kEndpointGone
+                                                  : CloseReason::kUnhealthy;
+    if (member.state() == MemberState::kConnecting) {
+      CloseMember(member, reason, actions);
+    } else if (member.state() != MemberState::kDraining) {
+      DrainMember(member, reason, actions);
+    }
+  }
+}
+
+void PoolCore::RetireEndpoints(Actions& actions) {
+  const auto tallies = CountMembers();
+  for (auto next = endpoints_.begin(); next != endpoints_.end();) {
+    Endpoint& endpoint = next->second;
+    if (shut_down_ && endpoint.listed) {
+      endpoint.listed = false;
+      actions.push_back(RemoveEndpoint{endpoint.id});
+    }
+    const bool has_members = std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+      return entry.second.endpoint == endpoint.id;
+    });
+    next = endpoint.listed || has_members ? std::next(next) : endpoints_.erase(next);
+  }
+}
+
+std::map<EndpointId, int> PoolCore::Shares(int wanted) const {
+  std::map<EndpointId, int> shares;
+  std::vector<EndpointId> able;
+  const auto tallies = CountMembers();
+  for (const auto& [id, endpoint] : endpoints_) {
+    if (!IsUsable(endpoint)) continue;
+    shares[id] = 1;
+    if (endpoint.failures == 0 || tallies.at(id).ready > 0) able.push_back(id);
+  }
+  const int count = static_cast<int>(able.size());
+  for (int i = 0; i < count; ++i) {
+    shares[able[i]] = wanted / count + (i < wanted % count ? 1 : 0);
+  }
+  return shares;
+}
+
+std::optional<EndpointId> PoolCore::MostAbove(const std::map<EndpointId, int>& shares) const {
+  std::optional<EndpointId> most;
+  int above = 0;
+  for (const auto& [id, tally] : CountMembers()) {
+    auto share = shares.find(id);
+    if (share == shares.end() || tally.ready == 0) continue;
+    if (tally.used() - share->second <= above) continue;
+    above = tally.used() - share->second;
+    most = id;
+  }
+  return most;
+}
+
+Time PoolCore::RetryAt(const Endpoint& endpoint) const {
+  if (endpoint.failures == 0) return Time::min();
+  return demand_ && published_.empty() ? endpoint.demand_retry_at : endpoint.retry_at;
+}
+
+void PoolCore::ConnectMissing(Time now, Actions& actions) {
+  const auto shares = Shares(wanted());
+  auto tallies = CountMembers();
+  int total = 0;
+  int connecting = 0;
+  for (const auto& [id, tally] : tallies) {
+    total += tally.used() + tally.ejected;
+    connecting += tally.connecting;
+  }
+  if (local_failures_ > 0 && (now < local_retry_at_ || connecting > 0)) return;
+
+  // Round by round, so that every endpoint gets its first member before any gets its second.
+  for (bool missing = true; missing;) {
+    missing = false;
+    for (const auto& [id, share] : shares) {
+      Tally& tally = tallies[id];
+      const Endpoint& endpoint = endpoints_.at(id);
+      if (tally.used() >= share || now < RetryAt(endpoint)) continue;
+      if (endpoint.failures > 0 && tally.connecting > 0) continue;
+      if (connecting >= policy_.dials_max) return;
+      if (local_failures_ > 0 && connecting > 0) return;  // one attempt, to see
+      if (total >= policy_.sizing.max) {
+        const std::optional<EndpointId> above = MostAbove(shares);
+        if (!above) return;
+        DrainOne(*above, CloseReason::kRebalanced, actions);
+        --tallies[*above].ready;
+        --total;
+      }
+      const MemberId member{++last_id_};
+      members_.emplace(member, Member(member, id, now));
+      actions.push_back(Connect{member, id});
+      ++tally.connecting;
+      ++connecting;
+      ++total;
+      missing = true;
+    }
+  }
+}
+
+void PoolCore::DrainSurplus(Time now, Actions& actions) {
+  const int kept = std::max(wanted(), sizing_.Kept(now));
+  const auto shares = Shares(kept);
+  int used = 0;
+  for (const auto& [id, tally] : CountMembers()) {
+    if (shares.count(id) > 0) used += tally.ready;  // make before break
+  }
+  for (; used > kept; --used) {
+    const std::optional<EndpointId> above = MostAbove(shares);
+    if (!above) return;
+    DrainOne(*above, CloseReason::kIdle, actions);
+  }
+}
+
+void PoolCore::DrainOne(EndpointId endpoint, CloseReason reason, Actions& actions) {
+  Member* least = nullptr;
+  for (auto& [id, member] : members_) {
+    if (member.endpoint != endpoint || member.state() != MemberState::kReady) continue;
+    if (least == nullptr || member.in_flight < least->in_flight) least = &member;
+  }
+  if (least != nullptr) DrainMember(*least, reason, actions);
+}
+
+void PoolCore::CheckQuiet(Time now, Actions& actions) {
+  for (auto& [id, member] : members_) {
+    if (NextCheck(policy_.health, member) > now) continue;
+    member.check_pending = true;
+    actions.push_back(Check{id});
+  }
+}
+
+void PoolCore::OrderSpares(Time now, Actions& actions) {
+  const bool in_use = now - last_activity_ < policy_.spares_after_use;
+  for (auto& [id, endpoint] : endpoints_) {
+    const bool keep = in_use && IsUsable(endpoint) && endpoint.failures == 0;
+    const int count = keep ? policy_.spares : 0;
+    if (count == endpoint.spares) continue;
+    endpoint.spares = count;
+    if (endpoint.listed) actions.push_back(SetSpares{id, count});
+  }
+}
+
+void PoolCore::PublishReady(Actions& actions) {
+  std::vector<MemberId> ready;
+  stream_limit_ = 0;
+  for (const auto& [id, member] : members_) {
+    const bool used = member.state() == MemberState::kReady ||
+                      (panic_ && member.state() == MemberState::kEjected);
+    if (!used) continue;
+    ready.push_back(id);
+    if (member.stream_limit > 0 && (stream_limit_ == 0 || member.stream_limit < stream_limit_)) {
+      stream_limit_ = member.stream_limit;
+    }
+  }
+  if (ready == published_) return;
+  published_ = ready;
+  actions.push_back(Publish{std::move(ready)});
+}
+
+void PoolCore::JudgeState(Actions& actions) {
+  PoolState next = PoolState::kConnecting;
+  if (shut_down_) {
+    next = PoolState::kShutdown;
+  } else if (!published_.empty()) {
+    next = PoolState::kReady;
+  } else if (state_ == PoolState::kTransientFailure) {
+    next = state_;  // until something works, as gRPC has it
+  } else {
+    const bool all_fail = std::all_of(endpoints_.begin(), endpoints_.end(), [](const auto& entry) {
+      return !entry.second.listed || entry.second.failures > 0;
+    });
+    const bool failing = endpoints_.empty() ? resolve_failed_ : all_fail || local_failures_ > 0;
+    if (failing) next = PoolState::kTransientFailure;
+  }
+  if (next == state_) return;
+  state_ = next;
+  actions.push_back(SetState{next});
+}
+
+Time PoolCore::NextTick(Time now) const {
+  if (shut_down_) return Time::max();
+  Time next = Time::max();
+  if (active_) next = last_tick_ + kTick;
+  const auto tallies = CountMembers();
+  const auto shares = Shares(wanted());
+  int used = 0;
+  for (const auto& [id, share] : shares) {
+    const Tally& tally = tallies.at(id);
+    used += tally.used();
+    if (tally.used() >= share) continue;
+    // What is overdue waits for a dial under way, or for a free place, and those report.
+    const Time retry_at =
+        std::max(RetryAt(endpoints_.at(id)), local_failures_ > 0 ? local_retry_at_ : Time::min());
+    if (retry_at > now) next = std::min(next, retry_at);
+  }
+  if (used > policy_.sizing.min) next = std::min(next, sizing_.NextShrink(now));
+  for (const auto& [id, member] : members_) {
+    next = std::min(next, NextCheck(policy_.health, member));
+  }
+  for (const auto& [id, endpoint] : endpoints_) {
+    if (endpoint.spares > 0) next = std::min(next, last_activity_ + policy_.spares_after_use);
+  }
+  return next;
+}
+
+}  // namespace predial
