@@ -14,7 +14,7 @@ packages=(
   bazel-bootstrap python3 pkg-config g++
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev
-  clang-format-14 prometheus curl iproute2
+  clang-format-14 git prometheus curl iproute2
   "$@"
 )
 

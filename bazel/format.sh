@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Formats the C++ sources (clang-format-14) and the BUILD and .bzl files (buildifier, which Debian does
+# not have: from npm, unless it is on PATH). Changes files in place.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+files() { git ls-files -z --cached --others --exclude-standard -- "$@"; }
+
+files '*.cc' '*.h' | xargs -0 -r clang-format-14 -i
+
+if command -v buildifier >/dev/null; then
+  buildifier=(buildifier)
+else
+  buildifier=(npx --yes @bazel/buildifier@8.2.1)
+fi
+files 'BUILD' '*/BUILD' 'WORKSPACE' '*/WORKSPACE' '*.bzl' | xargs -0 -r "${buildifier[@]}"
