@@ -1,0 +1,47 @@
+#include "plugin/metrics/pool_gauges.h"
+
+#include <iterator>
+
+#include "plugin/metrics/label_text.h"
+
+namespace predial {
+
+void ConnectionCounts::Add(const ConnectionCounts& other) {
+  ready += other.ready;
+  connecting += other.connecting;
+  ejected += other.ejected;
+  draining += other.draining;
+}
+
+void PoolGauges::Add(const PoolStats& stats, bool by_endpoint) {
+  for (const EndpointStats& endpoint : stats.endpoints) {
+    ConnectionCounts counts;
+    counts.ready = endpoint.ready;
+    counts.connecting = endpoint.connecting;
+    counts.ejected = endpoint.ejected;
+    counts.draining = endpoint.draining;
+    connections.Add(counts);
+    if (by_endpoint) endpoints[LabelText(endpoint.address)].Add(counts);
+    spares += endpoint.spares;
+  }
+  connections_min += stats.connections_min;
+  connections_max += stats.connections_max;
+  connections_wanted += stats.connections_wanted;
+  leases += stats.leases;
+  panicking += stats.panic ? 1 : 0;
+  const int64_t streams = stats.peer_max_concurrent_streams;
+  if (streams != 0 && (peer_max_concurrent_streams == 0 || streams < peer_max_concurrent_streams)) {
+    peer_max_concurrent_streams = streams;
+  }
+}
+
+void PoolGauges::LimitEndpoints(size_t max) {
+  if (endpoints.size() <= max) return;
+  ConnectionCounts rest;
+  const auto first_of_rest = std::next(endpoints.begin(), static_cast<std::ptrdiff_t>(max));
+  for (auto it = first_of_rest; it != endpoints.end(); ++it) rest.Add(it->second);
+  endpoints.erase(first_of_rest, endpoints.end());
+  endpoints["other"].Add(rest);
+}
+
+}  // namespace predial

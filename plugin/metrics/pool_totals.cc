@@ -1,0 +1,42 @@
+#include "plugin/metrics/pool_totals.h"
+
+#include <algorithm>
+
+namespace predial {
+namespace {
+
+template <typename Combine>
+void ForEachCounter(PoolTotals& totals, const PoolTotals& other, Combine combine) {
+  const auto each = [&combine](auto& to, const auto& from) {
+    for (size_t i = 0; i < to.size(); ++i) to[i] = combine(to[i], from[i]);
+  };
+  each(totals.checkouts, other.checkouts);
+  each(totals.dials, other.dials);
+  each(totals.closed, other.closed);
+  each(totals.health_checks, other.health_checks);
+  totals.ejections = combine(totals.ejections, other.ejections);
+  totals.readmissions = combine(totals.readmissions, other.readmissions);
+}
+
+}  // namespace
+
+PoolTotals PoolTotals::Of(const PoolStats& stats) {
+  PoolTotals totals;
+  totals.checkouts = {stats.checkouts_reused, stats.checkouts_new, stats.checkouts_anchor};
+  totals.dials = stats.dials;
+  totals.closed = stats.closed;
+  totals.health_checks = stats.health_checks;
+  totals.ejections = stats.ejections;
+  totals.readmissions = stats.readmissions;
+  return totals;
+}
+
+void PoolTotals::Add(const PoolTotals& other) {
+  ForEachCounter(*this, other, [](int64_t a, int64_t b) { return a + b; });
+}
+
+void PoolTotals::RaiseTo(const PoolTotals& other) {
+  ForEachCounter(*this, other, [](int64_t a, int64_t b) { return std::max(a, b); });
+}
+
+}  // namespace predial

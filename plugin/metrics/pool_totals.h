@@ -1,0 +1,35 @@
+// PoolTotals: the counters of a PoolStats.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "plugin/core/types.h"
+#include "plugin/stats.h"
+
+namespace predial {
+
+// How an RPC's checkout came out, in the order of PoolTotals::checkouts. The values of the `source`
+// label of predial_checkouts_total.
+inline constexpr std::array<const char*, 3> kCheckoutSources = {"reused", "new", "anchor"};
+
+// A plain value.
+struct PoolTotals {
+  std::array<int64_t, kCheckoutSources.size()> checkouts = {};  // by kCheckoutSources
+  std::array<int64_t, kDialResults> dials = {};                 // by DialResult
+  std::array<int64_t, kCloseReasons> closed = {};               // by CloseReason
+  std::array<int64_t, kHealthResults> health_checks = {};       // by HealthResult
+  int64_t ejections = 0;
+  int64_t readmissions = 0;
+
+  static PoolTotals Of(const PoolStats& stats);
+
+  // Each counter grows by the other's: the totals of two pools together.
+  void Add(const PoolTotals& other);
+
+  // Each counter becomes the greater of the two: two snapshots of one pool, whichever was first.
+  void RaiseTo(const PoolTotals& other);
+};
+
+}  // namespace predial
