@@ -1,4 +1,4 @@
-"""Runs a module's unittest cases as a Bazel test: each is a case of the test.xml, as GoogleTest's are."""
+"""Runs unittest cases as a Bazel test: each is a case of its test.xml, as with GoogleTest."""
 import os
 import sys
 import time
@@ -30,7 +30,8 @@ class _Result(unittest.TextTestResult):
     def addError(self, test, err):
         super().addError(test, err)
         if self._case is None:  # outside any case: setUpClass, setUpModule
-            self._case = ElementTree.SubElement(self.suite, "testcase", classname="python", name=str(test))
+            self._case = ElementTree.SubElement(
+                self.suite, "testcase", classname="python", name=str(test))
         ElementTree.SubElement(self._case, "error", message=str(err[1]))
 
     def addSubTest(self, test, subtest, err):

@@ -12,7 +12,11 @@ import subprocess
 import sys
 
 # Options of gcc that clang does not know.
-GCC_ONLY = {"-fno-canonical-system-headers", "-Wno-free-nonheap-object", "-Wunused-but-set-parameter"}
+GCC_ONLY = {
+    "-Wno-free-nonheap-object",
+    "-Wunused-but-set-parameter",
+    "-fno-canonical-system-headers",
+}
 
 
 def main():

@@ -29,7 +29,7 @@ class CountTest(unittest.TestCase):
         self.files = 0
 
     def target(self, *results, kind="cc_test rule", label="//p:a_test", success=True):
-        """Events of one target; results: (status, cases or None for no test.xml[, shard[, attempt]])."""
+        """Events; results: (status, cases or None: no file[, shard[, attempt]])."""
         events = [
             {"id": {"targetConfigured": {"label": label}}, "configured": {"targetKind": kind}},
             {"id": {"targetCompleted": {"label": label}},
@@ -45,7 +45,7 @@ class CountTest(unittest.TestCase):
                     f.write("<testsuites><testsuite>%s</testsuite></testsuites>" % cases)
                 outputs.append({"name": "test.xml", "uri": "file://" + path.replace(" ", "%20")})
             events.append({
-                "id": {"testResult": {"label": label, "run": 1, "shard": shard, "attempt": attempt}},
+                "id": {"testResult": dict(label=label, run=1, shard=shard, attempt=attempt)},
                 "testResult": {"status": status, "testActionOutput": outputs},
             })
         return events
@@ -56,20 +56,21 @@ class CountTest(unittest.TestCase):
         return str(counts)
 
     def test_every_case_counts_once(self):
-        self.assertEqual(self.count(self.target(("PASSED", PASSED + SKIPPED + DISABLED)),
-                                    self.target(("FAILED", PASSED + FAILED), label="//p:b_test"), code=3),
-                         "2 passed, 1 failed, 2 skipped")
+        a = self.target(("PASSED", PASSED + SKIPPED + DISABLED))
+        b = self.target(("FAILED", PASSED + FAILED), label="//p:b_test")
+        self.assertEqual(self.count(a, b, code=3), "2 passed, 1 failed, 2 skipped")
 
     def test_shards_are_summed_and_an_empty_one_is_no_failure(self):
-        self.assertEqual(self.count(self.target(("PASSED", PASSED, 1), ("PASSED", PASSED, 2),
-                                                ("PASSED", "", 3))), "2 passed, 0 failed")
+        shards = self.target(("PASSED", PASSED, 1), ("PASSED", PASSED, 2), ("PASSED", "", 3))
+        self.assertEqual(self.count(shards), "2 passed, 0 failed")
 
     def test_the_last_attempt_counts(self):
-        self.assertEqual(self.count(self.target(("FAILED", FAILED, 1, 1), ("PASSED", PASSED, 1, 2))),
-                         "1 passed, 0 failed")
+        attempts = self.target(("FAILED", FAILED, 1, 1), ("PASSED", PASSED, 1, 2))
+        self.assertEqual(self.count(attempts), "1 passed, 0 failed")
 
     def test_a_crash_counts_as_one_failed(self):
-        self.assertEqual(self.count(self.target(("FAILED", BAZEL_CRASH)), code=3), "0 passed, 1 failed")
+        crashed = self.target(("FAILED", BAZEL_CRASH))
+        self.assertEqual(self.count(crashed, code=3), "0 passed, 1 failed")
 
     def test_a_time_out_without_any_file_counts_as_one_failed(self):
         self.assertEqual(self.count(self.target(("TIMEOUT", None)), code=3), "0 passed, 1 failed")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Formats the C++ sources (clang-format-14) and the BUILD and .bzl files (buildifier, which Debian does
-# not have: from npm, unless it is on PATH). Changes files in place.
+# Formats, in place, the C++ sources (clang-format-14) and the BUILD and .bzl files (buildifier:
+# Debian has none, so it comes from npm unless it is on PATH).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -19,12 +19,13 @@ packages=(
 )
 
 if ! command -v dpkg-query >/dev/null; then
-  echo "bazel/install.sh: this is not Debian: dpkg-query is missing. --config=system builds on the" \
-    "libraries of Debian 12; elsewhere build on the upstream archives: bazel test //..." >&2
+  echo "bazel/install.sh: this is not Debian: there is no dpkg-query. --config=system builds on" \
+    "Debian 12's libraries; elsewhere build on the upstream archives: bazel test //..." >&2
   exit 1
 fi
 
-installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${packages[@]}" 2>/dev/null || true)
+format='${db:Status-Status} ${Package}\n'
+installed=$(dpkg-query -W -f "$format" "${packages[@]}" 2>/dev/null) || true
 missing=()
 for package in "${packages[@]}"; do
   grep -qxF "installed $package" <<<"$installed" || missing+=("$package")
@@ -38,7 +39,7 @@ if [ "$(id -u)" -eq 0 ]; then
 elif command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
   as_root=(sudo)
 else
-  echo "bazel/install.sh: packages are missing, and this is neither root nor able to sudo. As root:" >&2
+  echo "bazel/install.sh: packages are missing; this is neither root nor able to sudo. As root:" >&2
   echo "  apt-get update && apt-get install --no-install-recommends ${missing[*]}" >&2
   exit 1
 fi

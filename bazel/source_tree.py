@@ -14,7 +14,7 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"\n]+)[>"]', re.MUL
 
 
 class Tree:
-    """Files below `root`, by paths relative to it: the ones git tracks or would add, if git knows."""
+    """Files below `root`, by paths relative to it: what git tracks or would add, if git knows."""
 
     def __init__(self, root):
         self.root = root
@@ -32,7 +32,7 @@ class Tree:
 
     @functools.lru_cache(maxsize=None)
     def code(self, path):
-        """A C++ file without its comments and without what stands in quotes; lines keep their numbers."""
+        """A C++ file without comments and without what stands in quotes; same lines."""
         return _CPP_TOKEN.sub(_blank, self.text(path))
 
     @functools.lru_cache(maxsize=None)
@@ -53,7 +53,7 @@ def _blank(match):
 
 
 def _git_files(root):
-    """None where there is no git, or no repository of its own at `root` (an archive of the sources)."""
+    """None where there is no git, or no repository at `root` (an archive of the sources)."""
     if not os.path.exists(os.path.join(root, ".git")):
         return None
     try:

@@ -1,4 +1,4 @@
-"""The rules of this project that a program can see. Each check gives a list of findings, best empty.
+"""The rules of this project that a program can see. Each check gives a list of findings.
 
     python3 -B bazel/tidy.py       all checks on this checkout
 """
@@ -19,13 +19,15 @@ FROM_FD_HOME = "plugin/io/channel_factory.cc"
 # channel, and what is outside plugin/ only ever holds ordinary channels or the pool.
 CONNECTIVITY_HOMES = ("plugin/pooled_channel", "plugin/state_signal", "plugin/io/anchor")
 
-_SLEEP_CPP = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep|SleepFor|sleep)\s*\(")
+_SLEEP_CPP = re.compile(
+    r"\b(sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep|SleepFor|sleep)\s*\(")
 _SLEEP_SCRIPT = re.compile(r"^(?!\s*#).*?(\bsleep\s*\(|\bsleep\s+[\d.$\"])", re.MULTILINE)
 _FROM_FD = re.compile(r"\bCreate\w*FromFd\b")
 _CONNECTIVITY = re.compile(r"(?:->|\.)\s*(GetState|WaitForConnected|WaitForStateChange|"
                            r"NotifyOnStateChange)\s*\(")
-_ABSL_LOCK = re.compile(r"\babsl::(Mutex|MutexLock|MutexLockMaybe|ReleasableMutexLock|ReaderMutexLock|"
-                        r"WriterMutexLock|CondVar|Notification|BlockingCounter|Barrier)\b")
+_ABSL_LOCK = re.compile(
+    r"\babsl::(Mutex|MutexLock|MutexLockMaybe|ReleasableMutexLock|ReaderMutexLock|"
+    r"WriterMutexLock|CondVar|Notification|BlockingCounter|Barrier)\b")
 _IMPURE = re.compile(r"\b(absl::Now|absl::GetCurrentTimeNanos|std::rand|std::random_device|"
                      r"absl::BitGen|absl::InsecureBitGen)\b|(?:Clock|_clock)::now\s*\(")
 _THREADS = {"atomic", "barrier", "condition_variable", "future", "latch", "mutex", "semaphore",
@@ -94,7 +96,7 @@ def check_core_is_pure(tree):
                 allowed = (include.startswith(("absl/", "plugin/core/"))
                            and not include.startswith(("absl/synchronization/", "absl/random/")))
             if not allowed:
-                findings.append("%s:%d: core is pure: it does not include %s" % (path, line, include))
+                findings.append("%s:%d: core is pure: not with %s" % (path, line, include))
     return findings + _grep(tree, paths, _IMPURE, "core is pure: {} has to be passed in")
 
 
@@ -192,8 +194,8 @@ def check_cpp_is_formatted(tree):
         return []
     run = subprocess.run([tool, "--dry-run", "--ferror-limit=1", *paths], cwd=tree.root, text=True,
                          stderr=subprocess.PIPE, check=False)
-    found = re.findall(r"^(\S+:\d+):\d+: (?:warning|error): code should be clang-formatted", run.stderr,
-                       re.MULTILINE)
+    pattern = r"^(\S+:\d+):\d+: \w+: code should be clang-formatted"
+    found = re.findall(pattern, run.stderr, re.MULTILINE)
     if run.returncode and not found:
         found = [run.stderr.strip()]
     return ["%s: is not as clang-format has it: bazel/format.sh" % where for where in found]
