@@ -4,7 +4,7 @@
 // Threads:   Dial() and the destruction of a Dial are called on the loop's thread, and `done` must
 //            be called there.
 // Ownership: the socket in `done` belongs to the callee from then on.
-// Errors:    operating errors are statuses that name the address and the cause; see DialStatus().
+// Errors:    operating errors are statuses that name the address and the cause; see DialError().
 #pragma once
 
 #include <memory>
@@ -13,6 +13,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "plugin/core/types.h"
 #include "plugin/io/address.h"
 #include "plugin/io/event_loop.h"
@@ -39,8 +40,8 @@ class Dialer {
   virtual ~Dialer() = default;
 
   // Connects to one of `addresses`, which name the same server (a dual-stack host has two); the
-  // first that answers wins. `done` is called exactly once, never from within Dial() itself, unless
-  // the returned handle is destroyed before.
+  // first that answers wins. `done` is called exactly once, never from within Dial() itself, and
+  // may destroy the returned handle; it is not called if the handle is destroyed before.
   virtual std::unique_ptr<PendingDial> Dial(EventLoop& loop, const std::vector<Address>& addresses,
                                             Done done) = 0;
 };
