@@ -51,7 +51,7 @@ CASES = {
         ({"plugin/a.h": "channel->NotifyOnStateChange(s, t, cq, tag);"}, "plugin/a.h:1: "),
         ({"plugin/io/anchor.cc": "channel_->GetState(true);",
           "plugin/pooled_channel.cc": "channel_->GetState(true);",
-          "plugin/state_signal_test.cc": "channel->WaitForStateChange(s, t);",
+          "plugin/connectivity.cc": "signal->NotifyOnStateChange(s, t, q, g);",
           "examples/echo/client.cc": "channel->WaitForConnected(t);",
           "plugin/a.h": "grpc_connectivity_state GetState(bool try_to_connect) override;"}, None),
     ],
