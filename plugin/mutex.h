@@ -7,8 +7,9 @@
 
 namespace predial {
 
-// std::mutex with Clang's thread-safety annotations. Not absl::Mutex, which ThreadSanitizer sees only
-// when Abseil itself is built with it. Nothing foreign (user code, gRPC, syscalls) is called under one.
+// std::mutex with Clang's thread-safety annotations. Not absl::Mutex, which ThreadSanitizer sees
+// only when Abseil itself is built with it. Nothing foreign (user code, gRPC, syscalls) is called
+// under one.
 class ABSL_LOCKABLE Mutex {
  public:
   void lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mu_.lock(); }

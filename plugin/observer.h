@@ -32,7 +32,8 @@ class PoolEvents {
   virtual void OnCheckout(Duration /*took*/) {}
 
   // An RPC starts. `method` is "/package.Service/Method", valid during the call only. What is
-  // returned comes back in OnRpcEnded() of the same RPC, so that a lookup by name is made only once.
+  // returned comes back in OnRpcEnded() of the same RPC, so that a lookup by name is made only
+  // once.
   virtual void* OnRpcStarted(RpcType /*type*/, absl::string_view /*method*/) { return nullptr; }
 
   // It ended. `code` is its grpc::StatusCode as a number, or kUnobserved for an RPC whose caller
@@ -58,8 +59,8 @@ class PoolObserver {
 
   virtual ~PoolObserver() = default;
 
-  // A pool begins. Called once for each pool, before anything else of it is reported; several pools may
-  // have the same target. May return nullptr: then nothing is reported.
+  // A pool begins. Called once for each pool, before anything else of it is reported; several pools
+  // may have the same target. May return nullptr: then nothing is reported.
   virtual std::shared_ptr<PoolEvents> OnPoolCreated(const std::string& target,
                                                     StatsSource stats) = 0;
 };

@@ -22,9 +22,9 @@ struct BackoffOptions {
   absl::Duration max = absl::Seconds(120);    // range [initial, 1 h]
   double jitter = 0.2;                        // range [0, 1)
 
-  // While RPCs find no ready member, a failing endpoint is tried this often even if the backoff would
-  // wait longer, by one dial at a time. Bounds how long a recovered server stays unused. Subject
-  // to the same jitter. Default 500 ms; range [10 ms, 1 h].
+  // While RPCs find no ready member, a failing endpoint is tried this often even if the backoff
+  // would wait longer, by one dial at a time. Bounds how long a recovered server stays unused.
+  // Subject to the same jitter. Default 500 ms; range [10 ms, 1 h].
   absl::Duration under_demand = absl::Milliseconds(500);
 };
 
@@ -52,9 +52,9 @@ struct HealthOptions {
 };
 
 struct PoolOptions {
-  // Connections kept ready, all endpoints together; each endpoint in use has at least one as long as
-  // connections_max allows. Each costs one descriptor and about 100 KiB here, and one HTTP/2 connection
-  // on the server. Default 2; range [1, connections_max].
+  // Connections kept ready, all endpoints together; each endpoint in use has at least one, as far
+  // as connections_max allows. Each costs two descriptors and about 100 KiB here, and one HTTP/2
+  // connection on the server. Default 2; range [1, connections_max].
   int connections_min = 2;
 
   // Most connections at any time, all endpoints together, those being dialed included; spares and
@@ -79,16 +79,17 @@ struct PoolOptions {
   // Dials under way at a time, all endpoints together. Default 8; range [1, 1024].
   int dials_max = 8;
 
-  // How long a new connection may take to show the server's SETTINGS before it is checked with an RPC
-  // instead (a server may wait for the client's first bytes). Default 200 ms; range [0, 10 s].
+  // How long a new connection may take to show the server's SETTINGS before it is checked with an
+  // RPC instead (a server may wait for the client's first bytes). Default 200 ms; range [0, 10 s].
   absl::Duration settings_wait = absl::Milliseconds(200);
 
-  // A member whose RPCs end with UNAVAILABLE this many times without one success is replaced.
-  // Default 3; range [1, 1000000].
+  // A member whose RPCs end this many times in a row without any answer from the server is
+  // replaced; one whose connection is known to be closing, at the first. Default 3; range [1,
+  // 1000000].
   int failures_max = 3;
 
-  // How a ready member is chosen for an RPC. None of the kinds takes a lock, and none puts an RPC on a
-  // member at its peer's stream limit while another has room.
+  // How a ready member is chosen for an RPC. None of the kinds takes a lock, and none puts an RPC
+  // on a member at its peer's stream limit while another has room.
   PickerKind picker = PickerKind::kRoundRobin;
 
   // How often a dns: target is looked up again, beside the lookups that failing connections cause.

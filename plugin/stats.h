@@ -18,8 +18,8 @@ struct EndpointStats {
   int ejected = 0;      // members that health took out
   int draining = 0;     // members that finish their last RPCs
   int spares = 0;
-  bool serving = true;  // what its health service last said; true if it said nothing
-  int64_t rpcs = 0;     // RPCs that its members carried so far
+  bool serving = true;     // what its health service last said; true if it said nothing
+  int64_t rpcs = 0;        // RPCs that its members carried so far
   int failed_dials = 0;    // in a row
   std::string last_error;  // of the last failed dial; empty after a successful one
 };

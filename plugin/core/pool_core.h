@@ -95,6 +95,7 @@ class PoolCore {
   Time NextTick(Time now) const;
 
   // --- What it knows, for statistics and tests.
+  const PoolPolicy& policy() const { return policy_; }
   const std::map<MemberId, Member>& members() const { return members_; }
   const std::map<EndpointId, Endpoint>& endpoints() const { return endpoints_; }
   PoolState state() const { return state_; }

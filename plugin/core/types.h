@@ -55,4 +55,11 @@ enum class HealthResult {
 inline constexpr int kHealthResults = 4;
 const char* ToString(HealthResult result);
 
+// How an RPC ended, as far as its connection is concerned.
+enum class RpcOutcome {
+  kAnswered,  // by the server, whatever the status; or never sent for a reason of the caller's
+  kTransportFailed,  // no answer: the stream failed
+  kConnectionGone,   // no answer: the connection is closing or closed
+};
+
 }  // namespace predial

@@ -1,0 +1,119 @@
+#include "plugin/call_tracker.h"
+
+#include <grpcpp/client_context.h>
+
+#include <utility>
+
+#include "plugin/io/rpc_outcome.h"
+
+namespace predial {
+namespace {
+
+using grpc::experimental::ClientRpcInfo;
+using grpc::experimental::InterceptionHookPoints;
+using grpc::experimental::Interceptor;
+using grpc::experimental::InterceptorBatchMethods;
+
+thread_local StartingRpc* starting_rpc = nullptr;
+
+RpcType TypeOf(const ClientRpcInfo& info) {
+  switch (info.type()) {
+    case ClientRpcInfo::Type::CLIENT_STREAMING:
+      return RpcType::kClientStream;
+    case ClientRpcInfo::Type::SERVER_STREAMING:
+      return RpcType::kServerStream;
+    case ClientRpcInfo::Type::BIDI_STREAMING:
+      return RpcType::kBidiStream;
+    case ClientRpcInfo::Type::UNARY:
+    case ClientRpcInfo::Type::UNKNOWN:
+      break;
+  }
+  return RpcType::kUnary;
+}
+
+class CallTracker : public Interceptor {
+ public:
+  CallTracker(Lease lease, const ClientRpcInfo& info, grpc::ClientContext* context,
+              PoolEvents* events, Time now)
+      : lease_(std::move(lease)), context_(context), events_(events), began_(now) {
+    if (events_ != nullptr) started_ = events_->OnRpcStarted(TypeOf(info), info.method());
+  }
+
+  // Nobody asked for the status: the caller dropped its context.
+  ~CallTracker() override { Report(PoolEvents::kUnobserved); }
+
+  void Intercept(InterceptorBatchMethods* methods) override {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS)) {
+      const grpc::Status& status = *methods->GetRecvStatus();
+      lease_.End(JudgeOutcome(status, *context_));
+      Report(status.error_code());
+    }
+    methods->Proceed();
+  }
+
+ private:
+  void Report(int code) {
+    if (events_ == nullptr) return;
+    events_->OnRpcEnded(started_, code, Clock::now() - began_);
+    events_ = nullptr;
+  }
+
+  Lease lease_;
+  grpc::ClientContext* const context_;
+  PoolEvents* events_;  // null once the end is reported
+  const Time began_;
+  void* started_ = nullptr;
+};
+
+// A channel's share in one of the user's factories.
+class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  SharedFactory(SharedInterceptorFactories user, size_t index)
+      : user_(std::move(user)), index_(index) {}
+
+  Interceptor* CreateClientInterceptor(ClientRpcInfo* info) override {
+    if (starting_rpc == nullptr) return nullptr;
+    return (*user_)[index_]->CreateClientInterceptor(info);
+  }
+
+ private:
+  const SharedInterceptorFactories user_;
+  const size_t index_;
+};
+
+}  // namespace
+
+StartingRpc::StartingRpc(Lease lease, Time checkout_began)
+    : lease_(std::move(lease)), checkout_began_(checkout_began), outer_(starting_rpc) {
+  starting_rpc = this;
+}
+
+StartingRpc::~StartingRpc() { starting_rpc = outer_; }
+
+Interceptor* CallTrackerFactory::CreateClientInterceptor(ClientRpcInfo* info) {
+  if (starting_rpc == nullptr) return nullptr;
+  PoolEvents* const events = targets_->events.get();
+  Time now = {};
+  if (events != nullptr) {
+    now = Clock::now();
+    events->OnCheckout(now - starting_rpc->checkout_began_);
+  }
+  return new CallTracker(std::move(starting_rpc->lease_), *info, info->client_context(), events,
+                         now);
+}
+
+InterceptorFactories MakeInterceptorFactories(const SharedInterceptorFactories& user,
+                                              std::shared_ptr<const TrackerTargets> targets,
+                                              std::shared_ptr<grpc::Channel> callback_owner) {
+  InterceptorFactories factories;
+  if (user != nullptr) {
+    for (size_t i = 0; i < user->size(); ++i) {
+      factories.push_back(std::make_unique<SharedFactory>(user, i));
+    }
+  }
+  factories.push_back(
+      std::make_unique<CallTrackerFactory>(std::move(targets), std::move(callback_owner)));
+  return factories;
+}
+
+}  // namespace predial

@@ -1,0 +1,80 @@
+// The interceptor of every RPC that goes through a pool: gives the lease back when the RPC ends,
+// and reports to the observer.
+//
+// The factory is the last of a member channel's interceptor factories, so that its interceptors are
+// next to the wire: they see the status before the user's do.
+//
+// Lifetime: a ClientContext owns its interceptors and, beyond them, shares its channel; the channel
+// owns the factory; the factory shares what the interceptors point to. So they need no references
+// of their own.
+#pragma once
+
+#include <grpcpp/support/client_interceptor.h>
+
+#include <memory>
+#include <vector>
+
+#include "plugin/member_table.h"
+#include "plugin/observer.h"
+
+namespace predial {
+
+// The channel whose RPC is being started on this thread, and its lease, handed from
+// PooledChannel::CreateCall to the factory. Nests, in case a user's interceptor starts RPCs of its
+// own.
+class StartingRpc {
+ public:
+  StartingRpc(Lease lease, Time checkout_began);
+  // Gives the lease back if no interceptor took it.
+  ~StartingRpc();
+  StartingRpc(const StartingRpc&) = delete;
+  StartingRpc& operator=(const StartingRpc&) = delete;
+
+  const Slot& slot() const { return lease_.slot(); }
+
+ private:
+  friend class CallTrackerFactory;
+
+  Lease lease_;
+  const Time checkout_began_;
+  StartingRpc* const outer_;
+};
+
+// What all trackers of a pool share.
+struct TrackerTargets {
+  std::shared_ptr<MemberTable> table;
+  std::shared_ptr<PoolEvents> events;  // may be null
+};
+
+// `callback_owner` is the channel that CallbackCQ() comes from: kept alive by every RPC of a
+// member.
+//
+// Tracks RPCs started through PooledChannel, and no others (the pool's own health checks).
+class CallTrackerFactory : public grpc::experimental::ClientInterceptorFactoryInterface {
+ public:
+  CallTrackerFactory(std::shared_ptr<const TrackerTargets> targets,
+                     std::shared_ptr<grpc::Channel> callback_owner)
+      : targets_(std::move(targets)), callback_owner_(std::move(callback_owner)) {}
+
+  grpc::experimental::Interceptor* CreateClientInterceptor(
+      grpc::experimental::ClientRpcInfo* info) override;
+
+ private:
+  const std::shared_ptr<const TrackerTargets> targets_;
+  const std::shared_ptr<grpc::Channel> callback_owner_;
+};
+
+using InterceptorFactories =
+    std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>>;
+
+// The user's factories, shared by all the channels of a pool (gRPC wants each channel to own its
+// own).
+using SharedInterceptorFactories = std::shared_ptr<const InterceptorFactories>;
+
+// One channel's factories: a front for each of `user`, then the tracker's. The pool's own health
+// checks do not go through the user's.
+InterceptorFactories MakeInterceptorFactories(const SharedInterceptorFactories& user,
+                                              std::shared_ptr<const TrackerTargets> targets,
+                                              std::shared_ptr<grpc::Channel> callback_owner);
+
+}  // namespace predial

@@ -1,0 +1,323 @@
+// The pool's life and its events. What it is ordered to do is in channel_pool_orders.cc.
+#include "plugin/channel_pool.h"
+
+#include <grpc/support/log.h>
+
+#include <algorithm>
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "plugin/io/tcp_dialer.h"
+#include "plugin/lame_channel.h"
+
+namespace predial {
+namespace {
+
+// How soon after one look at the load the data plane may ask for the next.
+constexpr Duration kAttentionSpacing = std::chrono::milliseconds(10);
+
+Duration ToDuration(absl::Duration duration) { return absl::ToChronoNanoseconds(duration); }
+
+BackoffPolicy ToPolicy(const BackoffOptions& options) {
+  return {ToDuration(options.initial), options.multiplier, ToDuration(options.max), options.jitter,
+          ToDuration(options.under_demand)};
+}
+
+PoolPolicy ToPolicy(const PoolOptions& options) {
+  PoolPolicy policy;
+  policy.sizing = {options.connections_min, options.connections_max,
+                   options.streams_per_connection_target, ToDuration(options.idle_timeout)};
+  policy.backoff = ToPolicy(options.backoff);
+  policy.health = {options.health.enabled, ToDuration(options.health.interval),
+                   options.health.failures_max, options.health.panic_threshold};
+  policy.spares = options.spares;
+  policy.spares_after_use = ToDuration(options.spare_lifetime);
+  policy.dials_max = options.dials_max;
+  return policy;
+}
+
+}  // namespace
+
+std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
+  const std::shared_ptr<ChannelPool> pool(new ChannelPool(std::move(config), Runtime::Get()));
+  const std::weak_ptr<ChannelPool> weak = pool;
+  EventLoop& loop = pool->loop_;
+  // RPC threads may signal after the pool is gone; the loop itself lives as long as the pool that
+  // is locked.
+  const auto post = [weak](auto action) {
+    if (std::shared_ptr<ChannelPool> locked = weak.lock()) {
+      EventLoop& loop = locked->loop_;
+      loop.Post([locked = std::move(locked), action] { action(*locked); });
+    }
+  };
+  MemberTable::Signals signals;
+  signals.attention = [post] { post([](ChannelPool& pool) { pool.OnAttention(); }); };
+  signals.idle = [post](Slot* slot) { post([slot](ChannelPool& pool) { pool.OnSlotIdle(slot); }); };
+  signals.failing = [post](MemberId member) {
+    post([member](ChannelPool& pool) {
+      pool.Carry(pool.core_.OnFailing(pool.loop_.Now(), member));
+    });
+  };
+
+  const PoolOptions& options = pool->config_.options;
+  auto targets = std::make_shared<TrackerTargets>();
+  targets->table = std::make_shared<MemberTable>(options.connections_max, options.picker,
+                                                 options.failures_max, std::move(signals));
+  if (options.observer != nullptr) {
+    targets->events = options.observer->OnPoolCreated(
+        pool->config_.target.text, [weak]() -> std::optional<PoolStats> {
+          const std::shared_ptr<ChannelPool> locked = weak.lock();
+          if (locked == nullptr) return std::nullopt;
+          return locked->Stats();
+        });
+  }
+  pool->targets_ = targets;
+  // Its own factory must not keep it alive: it owns the factory.
+  pool->target_anchor_ = CreateAnchorChannel(
+      pool->config_.target.text, pool->config_.args,
+      MakeInterceptorFactories(pool->config_.interceptors, targets, /*callback_owner=*/nullptr));
+  pool->anchor_slot_ = targets->table->Open(MemberId{}, pool->target_anchor_, 0);
+  targets->table->SetFallback(pool->anchor_slot_);
+  loop.Post([pool] { pool->Start(); });
+  return pool;
+}
+
+ChannelPool::ChannelPool(Config config, std::shared_ptr<Runtime> runtime)
+    : config_(std::move(config)),
+      runtime_(std::move(runtime)),
+      loop_(runtime_->loop()),
+      member_args_(config_.args),
+      dialer_(config_.options.dialer != nullptr ? config_.options.dialer
+                                                : CreateTcpDialer(config_.options.socket)),
+      core_(ToPolicy(config_.options), std::random_device()(), loop_.Now()) {
+  const grpc_channel_args args = config_.args.c_channel_args();
+  const bool has_authority = std::any_of(
+      args.args, args.args + args.num_args,
+      [](const grpc_arg& arg) { return absl::string_view(arg.key) == GRPC_ARG_DEFAULT_AUTHORITY; });
+  if (!has_authority) {
+    member_args_.SetString(GRPC_ARG_DEFAULT_AUTHORITY, config_.target.authority);
+  }
+}
+
+void ChannelPool::Start() {
+  if (shutting_down_) return;
+  resolver_ = CreateResolver(loop_, config_.target, ToDuration(config_.options.resolve_interval));
+  resolver_->Start([this](absl::StatusOr<std::vector<ResolvedEndpoint>> resolved) {
+    OnResolved(std::move(resolved));
+  });
+}
+
+void ChannelPool::RunInLoop(std::function<void()> action) {
+  if (loop_.InLoop()) return action();
+  Mutex mutex;
+  std::condition_variable_any done_changed;
+  bool done = false;
+  loop_.Post([&] {
+    action();
+    MutexLock lock(mutex);
+    done = true;
+    done_changed.notify_one();  // under the lock: the waiter owns the variable
+  });
+  std::unique_lock<Mutex> lock(mutex);
+  done_changed.wait(lock, [&] { return done; });
+}
+
+void ChannelPool::OnResolved(absl::StatusOr<std::vector<ResolvedEndpoint>> resolved) {
+  if (!resolved.ok()) {
+    resolve_error_ = std::string(resolved.status().message());
+    return Carry(core_.OnResolveFailed(loop_.Now()));
+  }
+  resolve_error_.clear();
+  resolved_ = *std::move(resolved);
+  std::vector<std::string> keys;
+  for (const ResolvedEndpoint& endpoint : resolved_) keys.push_back(endpoint.Key());
+  Carry(core_.OnResolved(loop_.Now(), keys));
+}
+
+void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
+  MemberConnection& member = members_.at(id);
+  member.setup.reset();
+  EndpointConnections& endpoint = endpoints_.at(member.endpoint);
+  if (!ready.ok()) {
+    endpoint.last_error = std::string(ready.status().message());
+    gpr_log(GPR_INFO, "predial: %s: %s", config_.target.text.c_str(), endpoint.last_error.c_str());
+    return Carry(core_.OnConnectFailed(loop_.Now(), id, DialResultOf(ready.status())));
+  }
+  endpoint.last_error.clear();
+  member.watch = std::move(ready->watch);
+  member.slot = table().Open(id, std::move(ready->channel), ready->stream_limit);
+  if (targets_->events != nullptr) targets_->events->OnConnectionReady(NameOf(member.endpoint));
+  Carry(core_.OnReady(loop_.Now(), id, ready->stream_limit));
+}
+
+void ChannelPool::OnPeerClosed(MemberId id) {
+  Carry(core_.OnPeerClosed(loop_.Now(), id, members_.at(id).slot->proved()));
+}
+
+void ChannelPool::OnSlotIdle(Slot* slot) {
+  const uint64_t rpcs = slot->rpcs();
+  if (slot == anchor_slot_) {
+    if (!table().Free(slot)) return;
+    counts_.checkouts_anchor = rpcs;
+    anchor_slot_ = nullptr;
+  } else if (auto found = lingering_.find(slot); found != lingering_.end()) {
+    if (slot->in_flight() > 0) return;
+    const EndpointId endpoint = found->second;
+    lingering_.erase(found);
+    Retire(slot, endpoint);
+  } else {
+    // The member may have been closed, and its slot opened for another, since this was signalled.
+    for (const auto& [id, member] : members_) {
+      if (member.slot != slot || slot->in_flight() > 0) continue;
+      Carry(core_.OnDrained(loop_.Now(), id));
+      break;
+    }
+  }
+  FinishIfEnded();
+}
+
+void ChannelPool::OnAttention() {
+  if (shutting_down_) return;
+  Tick();
+  if (attention_ != EventLoop::TimerId::kNone) return;
+  attention_ = loop_.RunAt(loop_.Now() + kAttentionSpacing, [this] {
+    attention_ = EventLoop::TimerId::kNone;
+    Tick();
+  });
+}
+
+void ChannelPool::OnDialed(EndpointId endpoint, const absl::Status& status, Duration took) {
+  const DialResult result = DialResultOf(status);
+  ++counts_.dials[static_cast<int>(result)];
+  if (targets_->events != nullptr) targets_->events->OnDialEnded(NameOf(endpoint), result, took);
+}
+
+void ChannelPool::OnHealth(EndpointId endpoint, HealthResult result) {
+  ++counts_.health_checks[static_cast<int>(result)];
+  if (targets_->events != nullptr) targets_->events->OnHealthChecked(NameOf(endpoint), result);
+}
+
+void ChannelPool::Tick() {
+  if (shutting_down_) return;
+  Carry(core_.OnTick(loop_.Now(), Sample()));
+  if (attention_ == EventLoop::TimerId::kNone) SetAttention();
+}
+
+void ChannelPool::ScheduleTick() {
+  const Time next = core_.NextTick(loop_.Now());
+  if (next == tick_at_) return;
+  loop_.Cancel(tick_);
+  tick_ = EventLoop::TimerId::kNone;
+  tick_at_ = next;
+  if (next == Time::max()) return;
+  tick_ = loop_.RunAt(next, [this] {
+    tick_ = EventLoop::TimerId::kNone;
+    tick_at_ = Time::max();
+    Tick();
+  });
+}
+
+void ChannelPool::SetAttention() {
+  // At rest, any RPC wakes the loop; under load only one that finds its member too busy, and that
+  // only while there is something to do about it.
+  uint32_t above = 0;
+  if (core_.active()) {
+    const bool can_grow =
+        static_cast<int>(core_.members().size()) < config_.options.connections_max;
+    above = can_grow ? core_.streams_per_member() : UINT32_MAX;
+  }
+  table().SetAttention(above);
+}
+
+LoadSample ChannelPool::Sample() {
+  LoadSample load;
+  for (const auto& [id, member] : members_) {
+    if (member.slot == nullptr) continue;
+    load.members.push_back({id, member.slot->in_flight(), member.slot->rpcs()});
+  }
+  if (anchor_slot_ != nullptr) {
+    const uint64_t rpcs = anchor_slot_->rpcs();
+    load.anchor_rpcs = rpcs - std::exchange(anchor_rpcs_seen_, rpcs);
+    load.anchor_in_flight = anchor_slot_->in_flight();
+  }
+  return load;
+}
+
+void ChannelPool::Abandon() {
+  loop_.Post([self = shared_from_this()] {
+    self->self_ = self;
+    self->BeginShutdown();
+  });
+}
+
+bool ChannelPool::Shutdown(absl::Time deadline) {
+  if (loop_.InLoop()) {
+    // An observer's callback must not wait for the thread that it is on.
+    BeginShutdown();
+    return HasEnded();
+  }
+  loop_.Post([self = shared_from_this()] { self->BeginShutdown(); });
+  {
+    std::unique_lock<Mutex> lock(mutex_);
+    const auto ended = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return ended_; };
+    if (deadline == absl::InfiniteFuture()) {
+      ended_changed_.wait(lock, ended);
+      return true;
+    }
+    if (ended_changed_.wait_until(lock, absl::ToChronoTime(deadline), ended)) return true;
+  }
+  loop_.Post([self = shared_from_this()] { self->ForceClose(); });
+  return false;
+}
+
+void ChannelPool::BeginShutdown() {
+  if (!shutting_down_) {
+    shutting_down_ = true;
+    resolver_.reset();
+    loop_.Cancel(attention_);
+    // From here on RPCs fail, without reaching a server.
+    table().SetFallback(table().Open(
+        MemberId{},
+        CreateLameChannel(
+            config_.target.text,
+            grpc::Status(grpc::StatusCode::UNAVAILABLE,
+                         absl::StrCat("PooledChannel to ", config_.target.text, " was shut down"))),
+        0));
+    Carry(core_.OnShutdown(loop_.Now()));
+    if (table().Close(anchor_slot_)) OnSlotIdle(anchor_slot_);
+  }
+  FinishIfEnded();
+}
+
+bool ChannelPool::HasEnded() const {
+  return shutting_down_ && members_.empty() && lingering_.empty() && anchor_slot_ == nullptr;
+}
+
+void ChannelPool::FinishIfEnded() {
+  if (!HasEnded()) return;
+  {
+    MutexLock lock(mutex_);
+    if (!ended_) {
+      ended_ = true;
+      ended_changed_.notify_all();
+    } else if (self_ == nullptr) {
+      return;
+    }
+  }
+  loop_.Cancel(tick_);
+  if (!closed_reported_) {
+    closed_reported_ = true;
+    if (targets_->events != nullptr) targets_->events->OnPoolClosed(MakeStats());
+  }
+  self_.reset();  // the caller holds the pool for as long as it runs
+}
+
+void ChannelPool::ForceClose() {
+  for (auto& [id, member] : members_) {
+    if (member.watch != nullptr) member.watch->ForceClose();
+  }
+}
+
+}  // namespace predial

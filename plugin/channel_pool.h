@@ -1,0 +1,159 @@
+// ChannelPool: carries out what PoolCore decides, for one target, and tells it what happened.
+//
+// Threads: Create(), table(), connectivity(), target_anchor(), Stats(), Shutdown() and Abandon()
+// from any
+//          thread; the rest on the event loop's thread.
+// Ownership: what the loop calls back into (sockets, watches, timers) is owned here and goes, on
+// the
+//          loop's thread, before the pool does. A pool that was abandoned keeps itself alive until
+//          the last RPC on it has ended.
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/support/channel_arguments.h>
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "plugin/call_tracker.h"
+#include "plugin/connectivity.h"
+#include "plugin/core/pool_core.h"
+#include "plugin/core/target.h"
+#include "plugin/io/anchor.h"
+#include "plugin/io/member_setup.h"
+#include "plugin/io/resolver.h"
+#include "plugin/io/runtime.h"
+#include "plugin/io/socket_pool.h"
+#include "plugin/member_table.h"
+#include "plugin/mutex.h"
+#include "plugin/options.h"
+#include "plugin/stats.h"
+
+namespace predial {
+
+class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
+ public:
+  struct Config {
+    Target target;
+    PoolOptions options;          // valid
+    grpc::ChannelArguments args;  // the user's
+    SharedInterceptorFactories interceptors;
+    std::vector<std::string> warnings;  // for Stats()
+  };
+
+  // Starts connecting at once.
+  static std::shared_ptr<ChannelPool> Create(Config config);
+
+  MemberTable& table() { return *targets_->table; }
+  Connectivity& connectivity() { return connectivity_; }
+  // The ordinary channel to the target itself, which carries RPCs while no member is ready.
+  grpc::Channel* target_anchor() { return target_anchor_.get(); }
+
+  // Waits for the loop's thread, which takes microseconds.
+  PoolStats Stats();
+  // Drains: true if all RPCs ended before `deadline`. If not, the members' connections are closed.
+  bool Shutdown(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Lets go of everything without waiting; RPCs in flight go on, as with an ordinary channel.
+  void Abandon();
+
+ private:
+  struct MemberConnection {
+    EndpointId endpoint;
+    std::unique_ptr<MemberSetup> setup;      // until it is ready
+    std::unique_ptr<ConnectionWatch> watch;  // once it is ready
+    Slot* slot = nullptr;                    // once it is ready
+    std::unique_ptr<HealthCheck> check;      // while one is under way
+  };
+  struct EndpointConnections {
+    ResolvedEndpoint resolved;
+    std::unique_ptr<SocketPool> sockets;
+    std::unique_ptr<Anchor> anchor;  // null when health is off
+    std::string last_error;
+    int64_t retired_rpcs = 0;  // of members that are gone
+  };
+
+  ChannelPool(Config config, std::shared_ptr<Runtime> runtime);
+
+  void Start();
+  void RunInLoop(std::function<void()> action);
+
+  // --- Events.
+  void OnResolved(absl::StatusOr<std::vector<ResolvedEndpoint>> resolved);
+  void OnSetUp(MemberId member, absl::StatusOr<ReadyMember> ready);
+  void OnPeerClosed(MemberId member);
+  void OnSlotIdle(Slot* slot);
+  void OnAttention();
+  void OnDialed(EndpointId endpoint, const absl::Status& status, Duration took);
+  void OnHealth(EndpointId endpoint, HealthResult result);
+  void Tick();
+
+  // --- Orders.
+  void Carry(const Actions& actions);
+  void Do(const AddEndpoint& order);
+  void Do(const RemoveEndpoint& order);
+  void Do(const Connect& order);
+  void Do(const Drain& order);
+  void Do(const Close& order);
+  void Do(const Check& order);
+  void Do(const SetSpares& order);
+  void Do(const WakeAnchor& order);
+  void Do(const ResolveNow& order);
+  void Do(const Publish& order);
+  void Do(const SetState& order);
+
+  // --- The end.
+  void BeginShutdown();
+  bool HasEnded() const;
+  void FinishIfEnded() ABSL_LOCKS_EXCLUDED(mutex_);
+  void ForceClose();
+
+  void ScheduleTick();
+  void SetAttention();
+  LoadSample Sample();
+  void Retire(Slot* slot, EndpointId endpoint);
+  PoolStats MakeStats();
+  std::string MissingReason() const;
+  std::string NameOf(EndpointId endpoint) const;
+
+  const Config config_;
+  const std::shared_ptr<Runtime> runtime_;
+  EventLoop& loop_;
+  Connectivity connectivity_{GRPC_CHANNEL_CONNECTING};
+
+  // Set by Create(), const from then on.
+  std::shared_ptr<const TrackerTargets> targets_;
+  std::shared_ptr<grpc::Channel> target_anchor_;
+  grpc::ChannelArguments member_args_;
+  std::shared_ptr<Dialer> dialer_;
+
+  // --- Of the loop's thread.
+  PoolCore core_;
+  std::unique_ptr<Resolver> resolver_;
+  std::vector<ResolvedEndpoint> resolved_;  // the last answer
+  std::string resolve_error_;               // of the last answer
+  std::map<EndpointId, EndpointConnections> endpoints_;
+  std::map<MemberId, MemberConnection> members_;
+  // Slots of members that are gone, while RPCs still run on them.
+  std::map<Slot*, EndpointId> lingering_;
+  Slot* anchor_slot_ = nullptr;  // null once it is let go of
+  uint64_t anchor_rpcs_seen_ = 0;
+  PoolStats counts_;  // only what happened so far
+  EventLoop::TimerId tick_ = EventLoop::TimerId::kNone;
+  Time tick_at_ = Time::max();
+  EventLoop::TimerId attention_ = EventLoop::TimerId::kNone;
+  bool shutting_down_ = false;
+  bool closed_reported_ = false;
+  // Set while an abandoned pool waits for its last RPCs.
+  std::shared_ptr<ChannelPool> self_;
+
+  Mutex mutex_;
+  std::condition_variable_any ended_changed_;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace predial

@@ -1,0 +1,282 @@
+// What the core orders, and the pool's numbers.
+#include <grpc/support/log.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "plugin/channel_pool.h"
+#include "plugin/io/channel_factory.h"
+
+namespace predial {
+namespace {
+
+grpc_connectivity_state ToGrpc(PoolState state) {
+  switch (state) {
+    case PoolState::kConnecting:
+      return GRPC_CHANNEL_CONNECTING;
+    case PoolState::kReady:
+      return GRPC_CHANNEL_READY;
+    case PoolState::kTransientFailure:
+      return GRPC_CHANNEL_TRANSIENT_FAILURE;
+    case PoolState::kShutdown:
+      break;
+  }
+  return GRPC_CHANNEL_SHUTDOWN;
+}
+
+const char* Name(grpc_connectivity_state state) {
+  switch (state) {
+    case GRPC_CHANNEL_IDLE:
+      return "IDLE";
+    case GRPC_CHANNEL_CONNECTING:
+      return "CONNECTING";
+    case GRPC_CHANNEL_READY:
+      return "READY";
+    case GRPC_CHANNEL_TRANSIENT_FAILURE:
+      return "TRANSIENT_FAILURE";
+    case GRPC_CHANNEL_SHUTDOWN:
+      break;
+  }
+  return "SHUTDOWN";
+}
+
+}  // namespace
+
+void ChannelPool::Carry(const Actions& actions) {
+  for (const Action& action : actions) {
+    std::visit([this](const auto& order) { Do(order); }, action);
+  }
+  ScheduleTick();
+}
+
+void ChannelPool::Do(const AddEndpoint& order) {
+  const auto resolved =
+      std::find_if(resolved_.begin(), resolved_.end(),
+                   [&](const ResolvedEndpoint& endpoint) { return endpoint.Key() == order.key; });
+  const EndpointId id = order.endpoint;
+  EndpointConnections& endpoint = endpoints_[id];
+  endpoint.resolved = *resolved;
+
+  const PoolOptions& options = config_.options;
+  SocketPoolOptions sockets;
+  sockets.addresses = resolved->addresses;
+  sockets.dialer = dialer_;
+  sockets.spare_lifetime = absl::ToChronoNanoseconds(options.spare_lifetime);
+  sockets.backoff = core_.policy().backoff;
+  sockets.on_dialed = [this, id](const absl::Status& status, Duration took) {
+    OnDialed(id, status, took);
+  };
+  endpoint.sockets = std::make_unique<SocketPool>(loop_, std::move(sockets));
+
+  if (!options.health.enabled) return;
+  // The last address is the IPv4 one of a dual-stack host.
+  endpoint.anchor = std::make_unique<Anchor>(
+      loop_, runtime_->poller(),
+      CreateAnchorChannel(resolved->addresses.back().ToGrpcTarget(), member_args_, {}),
+      options.health.service, core_.policy().backoff, [this, id](HealthResult result) {
+        OnHealth(id, result);
+        Carry(core_.OnWatched(loop_.Now(), id, result));
+      });
+}
+
+void ChannelPool::Do(const RemoveEndpoint& order) {
+  EndpointConnections& endpoint = endpoints_.at(order.endpoint);
+  endpoint.anchor.reset();
+  endpoint.sockets->SetSpares(0);
+  // The rest goes with its last member: see Do(Close).
+  const bool has_members = std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+    return entry.second.endpoint == order.endpoint;
+  });
+  if (!has_members) endpoints_.erase(order.endpoint);
+}
+
+void ChannelPool::Do(const Connect& order) {
+  EndpointConnections& endpoint = endpoints_.at(order.endpoint);
+  const MemberId id = order.member;
+  MemberConnection& member = members_[id];
+  member.endpoint = order.endpoint;
+  MemberSetup::Options setup;
+  setup.endpoint = endpoint.resolved.Key();
+  setup.settings_wait = absl::ToChronoNanoseconds(config_.options.settings_wait);
+  setup.health_service = config_.options.health.service;
+  setup.health_timeout = absl::ToChronoNanoseconds(config_.options.health.timeout);
+  setup.wrap = [this](UniqueFd fd) {
+    return CreateMemberChannel(
+        std::move(fd), member_args_,
+        MakeInterceptorFactories(config_.interceptors, targets_, target_anchor_));
+  };
+  member.setup = std::make_unique<MemberSetup>(
+      loop_, runtime_->poller(), *endpoint.sockets, std::move(setup),
+      [this, id] { OnPeerClosed(id); },
+      [this, id](absl::StatusOr<ReadyMember> ready) { OnSetUp(id, std::move(ready)); });
+}
+
+void ChannelPool::Do(const Drain& order) {
+  Slot* slot = members_.at(order.member).slot;
+  if (!table().Close(slot)) return;  // the last lease will signal
+  // Not at once: the core is in the middle of its orders.
+  loop_.Post([self = shared_from_this(), slot] { self->OnSlotIdle(slot); });
+}
+
+void ChannelPool::Do(const Close& order) {
+  auto found = members_.find(order.member);
+  const EndpointId endpoint = found->second.endpoint;
+  Slot* const slot = found->second.slot;
+  members_.erase(found);
+  if (slot != nullptr) {
+    ++counts_.closed[static_cast<int>(order.reason)];
+    if (targets_->events != nullptr) {
+      targets_->events->OnConnectionClosed(NameOf(endpoint), order.reason);
+    }
+    table().Close(slot);
+    lingering_.emplace(slot, endpoint);
+    loop_.Post([self = shared_from_this(), slot] { self->OnSlotIdle(slot); });
+  } else if (order.reason == CloseReason::kSetupFailed) {
+    ++counts_.closed[static_cast<int>(order.reason)];
+  }
+  // An endpoint that is no longer listed goes with its last member.
+  const bool needed = core_.endpoints().count(endpoint) > 0 ||
+                      std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
+                        return entry.second.endpoint == endpoint;
+                      });
+  if (!needed) endpoints_.erase(endpoint);
+}
+
+void ChannelPool::Do(const Check& order) {
+  MemberConnection& member = members_.at(order.member);
+  member.check = HealthCheck::Start(loop_, runtime_->poller(), member.slot->channel(),
+                                    config_.options.health.service,
+                                    absl::ToChronoNanoseconds(config_.options.health.timeout),
+                                    [this, id = order.member](HealthResult result) {
+                                      MemberConnection& member = members_.at(id);
+                                      member.check.reset();
+                                      OnHealth(member.endpoint, result);
+                                      Carry(core_.OnChecked(loop_.Now(), id, result));
+                                    });
+}
+
+void ChannelPool::Do(const SetSpares& order) {
+  endpoints_.at(order.endpoint).sockets->SetSpares(order.count);
+}
+
+void ChannelPool::Do(const WakeAnchor& order) {
+  EndpointConnections& endpoint = endpoints_.at(order.endpoint);
+  if (endpoint.anchor != nullptr) endpoint.anchor->Wake();
+  grpc::experimental::ChannelResetConnectionBackoff(target_anchor_.get());
+}
+
+void ChannelPool::Do(const ResolveNow&) {
+  if (resolver_ != nullptr) resolver_->ResolveNow();
+}
+
+void ChannelPool::Do(const Publish& order) {
+  std::vector<Slot*> slots;
+  for (MemberId member : order.members) slots.push_back(members_.at(member).slot);
+  table().Publish(slots);
+}
+
+void ChannelPool::Do(const SetState& order) {
+  if (order.state == PoolState::kTransientFailure) {
+    gpr_log(GPR_INFO, "predial: %s: no ready connection: %s", config_.target.text.c_str(),
+            MissingReason().c_str());
+  }
+  connectivity_.Set(ToGrpc(order.state));
+}
+
+void ChannelPool::Retire(Slot* slot, EndpointId endpoint) {
+  const int64_t rpcs = slot->rpcs();
+  counts_.checkouts_new += rpcs > 0 ? 1 : 0;
+  counts_.checkouts_reused += rpcs > 0 ? rpcs - 1 : 0;
+  if (auto found = endpoints_.find(endpoint); found != endpoints_.end()) {
+    found->second.retired_rpcs += rpcs;
+  }
+  table().Free(slot);
+}
+
+std::string ChannelPool::NameOf(EndpointId endpoint) const {
+  auto found = endpoints_.find(endpoint);
+  return found == endpoints_.end() ? "" : found->second.resolved.Key();
+}
+
+std::string ChannelPool::MissingReason() const {
+  std::vector<std::string> causes;
+  if (!resolve_error_.empty()) causes.push_back(resolve_error_);
+  for (const auto& [id, endpoint] : endpoints_) {
+    if (!endpoint.last_error.empty()) causes.push_back(endpoint.last_error);
+  }
+  return absl::StrJoin(causes, "; ");
+}
+
+PoolStats ChannelPool::Stats() {
+  PoolStats stats;
+  RunInLoop([&] { stats = MakeStats(); });
+  return stats;
+}
+
+PoolStats ChannelPool::MakeStats() {
+  PoolStats stats = counts_;
+  stats.target = config_.target.text;
+  stats.warnings = config_.warnings;
+  stats.state = Name(connectivity_.Get());
+  stats.connections_min = config_.options.connections_min;
+  stats.connections_max = config_.options.connections_max;
+  stats.connections_wanted = core_.wanted();
+  stats.panic = core_.panic();
+  stats.ejections = core_.ejections();
+  stats.readmissions = core_.readmissions();
+  stats.last_error = MissingReason();
+  if (anchor_slot_ != nullptr) stats.checkouts_anchor = anchor_slot_->rpcs();
+
+  std::map<EndpointId, EndpointStats> endpoints;
+  for (const auto& [id, connections] : endpoints_) {
+    EndpointStats& endpoint = endpoints[id];
+    endpoint.address = connections.resolved.Key();
+    endpoint.spares = connections.sockets->spares();
+    endpoint.last_error = connections.last_error;
+    endpoint.rpcs = connections.retired_rpcs;
+    if (auto known = core_.endpoints().find(id); known != core_.endpoints().end()) {
+      endpoint.serving = known->second.serving;
+      endpoint.failed_dials = known->second.failures;
+    }
+  }
+  const auto count = [&](const Slot& slot, EndpointId endpoint) {
+    const int64_t rpcs = slot.rpcs();
+    stats.leases += slot.in_flight();
+    stats.checkouts_new += rpcs > 0 ? 1 : 0;
+    stats.checkouts_reused += rpcs > 0 ? rpcs - 1 : 0;
+    if (auto found = endpoints.find(endpoint); found != endpoints.end()) {
+      found->second.rpcs += rpcs;
+    }
+  };
+  for (const auto& [slot, endpoint] : lingering_) count(*slot, endpoint);
+  for (const auto& [id, member] : core_.members()) {
+    EndpointStats& endpoint = endpoints[member.endpoint];
+    if (Slot* slot = members_.at(id).slot; slot != nullptr) count(*slot, member.endpoint);
+    switch (member.state()) {
+      case MemberState::kConnecting:
+        ++endpoint.connecting;
+        break;
+      case MemberState::kReady:
+        ++endpoint.ready;
+        if (member.stream_limit > 0 && (stats.peer_max_concurrent_streams == 0 ||
+                                        member.stream_limit < stats.peer_max_concurrent_streams)) {
+          stats.peer_max_concurrent_streams = member.stream_limit;
+        }
+        break;
+      case MemberState::kEjected:
+        ++endpoint.ejected;
+        break;
+      case MemberState::kDraining:
+        ++endpoint.draining;
+        break;
+      case MemberState::kClosed:
+        break;
+    }
+  }
+  for (auto& [id, endpoint] : endpoints) stats.endpoints.push_back(std::move(endpoint));
+  return stats;
+}
+
+}  // namespace predial

@@ -1,0 +1,59 @@
+#include "plugin/io/anchor.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+#include <utility>
+
+namespace predial {
+
+std::shared_ptr<grpc::Channel> CreateAnchorChannel(
+    const std::string& grpc_target, grpc::ChannelArguments args,
+    std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories) {
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::experimental::CreateCustomChannelWithInterceptors(
+      grpc_target, grpc::InsecureChannelCredentials(), args, std::move(factories));
+}
+
+Anchor::Anchor(EventLoop& loop, GrpcPoller& poller, std::shared_ptr<grpc::Channel> channel,
+               std::string service, BackoffPolicy backoff, HealthReport report)
+    : loop_(loop),
+      poller_(poller),
+      channel_(std::move(channel)),
+      service_(std::move(service)),
+      backoff_(backoff),
+      report_(std::move(report)) {
+  Watch();
+}
+
+Anchor::~Anchor() { loop_.Cancel(retry_); }
+
+void Anchor::Wake() {
+  grpc::experimental::ChannelResetConnectionBackoff(channel_.get());
+  if (retry_ == EventLoop::TimerId::kNone) return;
+  loop_.Cancel(std::exchange(retry_, EventLoop::TimerId::kNone));
+  Watch();
+}
+
+void Anchor::Watch() {
+  watch_ = HealthWatch::Start(loop_, poller_, channel_, service_,
+                              [this](HealthResult result) { OnReport(result); });
+}
+
+void Anchor::OnReport(HealthResult result) {
+  const bool ended = result == HealthResult::kNoAnswer || result == HealthResult::kUnimplemented;
+  if (!ended) failures_ = 0;
+  if (ended) {
+    watch_.reset();
+    const Duration wait = result == HealthResult::kUnimplemented
+                              ? kRewatch
+                              : BackoffDelay(backoff_, ++failures_, /*random=*/0.5);
+    retry_ = loop_.RunAt(loop_.Now() + wait, [this] {
+      retry_ = EventLoop::TimerId::kNone;
+      Watch();
+    });
+  }
+  report_(result);
+}
+
+}  // namespace predial

@@ -1,0 +1,47 @@
+#include "plugin/io/connection_watch.h"
+
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "plugin/io/dialer.h"
+
+namespace predial {
+
+absl::StatusOr<std::unique_ptr<ConnectionWatch>> ConnectionWatch::Create(
+    EventLoop& loop, int fd, absl::AnyInvocable<void()> on_closed) {
+  UniqueFd copy(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) {
+    return DialError(DialResult::kLocalLimit,
+                     absl::StrCat("cannot duplicate a descriptor to watch its connection: ",
+                                  std::strerror(errno), "; raise RLIMIT_NOFILE (ulimit -n)"));
+  }
+  auto watch = std::unique_ptr<ConnectionWatch>(
+      new ConnectionWatch(loop, std::move(copy), std::move(on_closed)));
+  // EPOLLHUP and EPOLLERR are always reported.
+  auto id =
+      loop.Watch(watch->fd_.get(), EPOLLRDHUP, [raw = watch.get()](uint32_t) { raw->OnEvents(); });
+  if (!id.ok()) return id.status();
+  watch->watch_ = *id;
+  return watch;
+}
+
+ConnectionWatch::ConnectionWatch(EventLoop& loop, UniqueFd fd, absl::AnyInvocable<void()> on_closed)
+    : loop_(loop), fd_(std::move(fd)), on_closed_(std::move(on_closed)) {}
+
+ConnectionWatch::~ConnectionWatch() { loop_.Unwatch(watch_); }
+
+void ConnectionWatch::ForceClose() { shutdown(fd_.get(), SHUT_RDWR); }
+
+void ConnectionWatch::OnEvents() {
+  loop_.Unwatch(std::exchange(watch_, EventLoop::WatchId::kNone));
+  auto on_closed = std::move(on_closed_);
+  on_closed();  // may destroy this
+}
+
+}  // namespace predial

@@ -1,0 +1,42 @@
+// ConnectionWatch: tells when either side of a connection closes, without reading from it.
+//
+// It watches a duplicate of the socket, because the socket itself is gRPC's. The duplicate keeps
+// the kernel's socket alive, and registered with gRPC's own epoll, until the watch is destroyed:
+// destroy it as soon as it has reported.
+//
+// Threads: the loop's thread only.
+#pragma once
+
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "plugin/io/event_loop.h"
+#include "plugin/io/unique_fd.h"
+
+namespace predial {
+
+class ConnectionWatch {
+ public:
+  // `on_closed` is called once, unless the watch is destroyed before; it may destroy the watch.
+  // RESOURCE_EXHAUSTED when there is no descriptor left for the duplicate.
+  static absl::StatusOr<std::unique_ptr<ConnectionWatch>> Create(
+      EventLoop& loop, int fd, absl::AnyInvocable<void()> on_closed);
+  ~ConnectionWatch();
+  ConnectionWatch(const ConnectionWatch&) = delete;
+  ConnectionWatch& operator=(const ConnectionWatch&) = delete;
+
+  // Ends the connection, whatever is in flight on it.
+  void ForceClose();
+
+ private:
+  ConnectionWatch(EventLoop& loop, UniqueFd fd, absl::AnyInvocable<void()> on_closed);
+  void OnEvents();
+
+  EventLoop& loop_;
+  const UniqueFd fd_;
+  absl::AnyInvocable<void()> on_closed_;
+  EventLoop::WatchId watch_ = EventLoop::WatchId::kNone;
+};
+
+}  // namespace predial

@@ -1,0 +1,212 @@
+#include "plugin/io/health_client.h"
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+
+#include <utility>
+
+#include "plugin/io/rpc_outcome.h"
+#include "proto/health.pb.h"
+
+namespace predial {
+namespace {
+
+constexpr char kCheck[] = "/grpc.health.v1.Health/Check";
+constexpr char kWatch[] = "/grpc.health.v1.Health/Watch";
+
+grpc::ByteBuffer Request(const std::string& service) {
+  health::v1::HealthCheckRequest request;
+  request.set_service(service);
+  const std::string bytes = request.SerializeAsString();
+  const grpc::Slice slice(bytes);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+HealthResult ResultOf(grpc::ByteBuffer& bytes) {
+  health::v1::HealthCheckResponse response;
+  grpc::Slice slice;
+  if (!bytes.DumpToSingleSlice(&slice).ok() ||
+      !response.ParseFromArray(slice.begin(), static_cast<int>(slice.size()))) {
+    return HealthResult::kNotServing;
+  }
+  switch (response.status()) {
+    case health::v1::HealthCheckResponse::SERVING:
+      return HealthResult::kServing;
+    case health::v1::HealthCheckResponse::SERVICE_UNKNOWN:
+      return HealthResult::kUnimplemented;
+    default:
+      return HealthResult::kNotServing;
+  }
+}
+
+HealthResult ResultOf(const grpc::Status& status, const grpc::ClientContext& context) {
+  switch (status.error_code()) {
+    case grpc::StatusCode::UNAVAILABLE:
+      // The server itself, or a proxy whose server is down; or nobody.
+      return JudgeOutcome(status, context) == RpcOutcome::kAnswered ? HealthResult::kNotServing
+                                                                    : HealthResult::kNoAnswer;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+    case grpc::StatusCode::CANCELLED:
+      return HealthResult::kNoAnswer;
+    default:
+      // UNIMPLEMENTED, NOT_FOUND for the service, PERMISSION_DENIED, …: it is there and says
+      // nothing.
+      return HealthResult::kUnimplemented;
+  }
+}
+
+// What both calls share. Keeps itself alive while gRPC holds its tag; reports on the loop until it
+// is cancelled.
+class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<HealthCall> {
+ public:
+  HealthCall(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, HealthReport report)
+      : loop_(loop), stub_(std::move(channel)), report_(std::move(report)) {}
+  virtual ~HealthCall() = default;
+
+  // The loop's thread.
+  void Cancel() {
+    cancelled_ = true;
+    report_ = nullptr;
+    context_.TryCancel();
+  }
+
+ protected:
+  void Hold() { self_ = shared_from_this(); }
+  // The poller's thread: gRPC holds the tag no more.
+  void LetGo() { self_.reset(); }
+
+  void Report(HealthResult result, bool last) {
+    loop_.Post([self = shared_from_this(), result, last] {
+      if (self->cancelled_) return;
+      // Not run in place: it may cancel, and so destroy itself.
+      HealthReport report = std::move(self->report_);
+      report(result);
+      if (!last && !self->cancelled_) self->report_ = std::move(report);
+    });
+  }
+
+  EventLoop& loop_;
+  grpc::GenericStub stub_;
+  grpc::ClientContext context_;
+  grpc::ByteBuffer response_;
+  grpc::Status status_;
+
+ private:
+  // Of the loop's thread.
+  HealthReport report_;
+  bool cancelled_ = false;
+
+  std::shared_ptr<HealthCall> self_;
+};
+
+class CheckCall : public HealthCall {
+ public:
+  using HealthCall::HealthCall;
+
+  void Start(GrpcPoller& poller, const std::string& service, Duration timeout) {
+    Hold();
+    context_.set_deadline(std::chrono::system_clock::now() + timeout);
+    reader_ = stub_.PrepareUnaryCall(&context_, kCheck, Request(service), poller.queue());
+    reader_->StartCall();
+    reader_->Finish(&response_, &status_, static_cast<GrpcPoller::Tag*>(this));
+  }
+
+  void OnCompleted(bool /*ok*/) override {
+    Report(status_.ok() ? ResultOf(response_) : ResultOf(status_, context_), /*last=*/true);
+    LetGo();
+  }
+
+ private:
+  std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;
+};
+
+class WatchCall : public HealthCall {
+ public:
+  using HealthCall::HealthCall;
+
+  void Start(GrpcPoller& poller, const std::string& service) {
+    Hold();
+    request_ = Request(service);
+    context_.set_wait_for_ready(true);
+    stream_ = stub_.PrepareCall(&context_, kWatch, poller.queue());
+    stream_->StartCall(tag());
+  }
+
+  // One operation at a time, each the consequence of the one before.
+  void OnCompleted(bool ok) override {
+    switch (step_) {
+      case Step::kStart:
+        if (!ok) return Finish();
+        step_ = Step::kWrite;
+        stream_->WriteLast(request_, grpc::WriteOptions(), tag());
+        return;
+      case Step::kWrite:
+        if (!ok) return Finish();
+        step_ = Step::kRead;
+        stream_->Read(&response_, tag());
+        return;
+      case Step::kRead:
+        if (!ok) return Finish();
+        Report(ResultOf(response_), /*last=*/false);
+        response_.Clear();
+        stream_->Read(&response_, tag());
+        return;
+      case Step::kFinish: {
+        // An OK end says no more about the server than a broken stream does.
+        const HealthResult result =
+            status_.ok() ? HealthResult::kNoAnswer : ResultOf(status_, context_);
+        Report(result == HealthResult::kUnimplemented ? result : HealthResult::kNoAnswer,
+               /*last=*/true);
+        LetGo();
+        return;
+      }
+    }
+  }
+
+ private:
+  enum class Step { kStart, kWrite, kRead, kFinish };
+
+  void Finish() {
+    step_ = Step::kFinish;
+    stream_->Finish(&status_, tag());
+  }
+  void* tag() { return static_cast<GrpcPoller::Tag*>(this); }
+
+  Step step_ = Step::kStart;
+  grpc::ByteBuffer request_;
+  std::unique_ptr<grpc::GenericClientAsyncReaderWriter> stream_;
+};
+
+// The owner's side: cancels when it goes.
+template <typename Handle, typename Call>
+class CallHandle : public Handle {
+ public:
+  explicit CallHandle(std::shared_ptr<Call> call) : call_(std::move(call)) {}
+  ~CallHandle() override { call_->Cancel(); }
+
+ private:
+  const std::shared_ptr<Call> call_;
+};
+
+}  // namespace
+
+std::unique_ptr<HealthCheck> HealthCheck::Start(EventLoop& loop, GrpcPoller& poller,
+                                                std::shared_ptr<grpc::Channel> channel,
+                                                const std::string& service, Duration timeout,
+                                                HealthReport report) {
+  auto call = std::make_shared<CheckCall>(loop, std::move(channel), std::move(report));
+  call->Start(poller, service, timeout);
+  return std::make_unique<CallHandle<HealthCheck, CheckCall>>(std::move(call));
+}
+
+std::unique_ptr<HealthWatch> HealthWatch::Start(EventLoop& loop, GrpcPoller& poller,
+                                                std::shared_ptr<grpc::Channel> channel,
+                                                const std::string& service, HealthReport report) {
+  auto call = std::make_shared<WatchCall>(loop, std::move(channel), std::move(report));
+  call->Start(poller, service);
+  return std::make_unique<CallHandle<HealthWatch, WatchCall>>(std::move(call));
+}
+
+}  // namespace predial

@@ -1,0 +1,85 @@
+// MemberSetup: everything between the order for a member and its first RPC.
+//
+//   take a socket --> look for the server's SETTINGS --> wrap --> [prime: one health check] -->
+//   done
+//
+// A server that shows its SETTINGS is known to speak HTTP/2 and is not asked; one that waits for
+// the client to speak first is asked by a health check, whose answer, whatever it is, proves the
+// connection.
+//
+// Threads: the loop's thread only.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "plugin/core/types.h"
+#include "plugin/io/connection_watch.h"
+#include "plugin/io/event_loop.h"
+#include "plugin/io/grpc_poller.h"
+#include "plugin/io/health_client.h"
+#include "plugin/io/preface_wait.h"
+#include "plugin/io/socket_pool.h"
+
+namespace predial {
+
+struct ReadyMember {
+  std::shared_ptr<grpc::Channel> channel;
+  // Tells when the connection closes, by what on_closed() of the set-up was.
+  std::unique_ptr<ConnectionWatch> watch;
+  uint32_t stream_limit = 0;  // the peer's; 0: none
+};
+
+class MemberSetup {
+ public:
+  struct Options {
+    std::string endpoint;  // for messages
+    Duration settings_wait;
+    std::string health_service;
+    Duration health_timeout;
+    // Wraps the socket: CreateMemberChannel with the pool's arguments.
+    std::function<std::shared_ptr<grpc::Channel>(UniqueFd)> wrap;
+  };
+  using Done = absl::AnyInvocable<void(absl::StatusOr<ReadyMember>)>;
+
+  // `done` is called once, unless the set-up is destroyed before, and may destroy it. A failure is
+  // a DialError(). `on_closed` is called when the connection closes after that.
+  MemberSetup(EventLoop& loop, GrpcPoller& poller, SocketPool& sockets, Options options,
+              absl::AnyInvocable<void()> on_closed, Done done);
+  MemberSetup(const MemberSetup&) = delete;
+  MemberSetup& operator=(const MemberSetup&) = delete;
+
+ private:
+  void OnTaken(absl::StatusOr<DialedSocket> taken);
+  void OnPreface(absl::StatusOr<ServerPreface> preface);
+  void Prime();
+  void Succeed();
+  void Fail(DialResult result, absl::string_view cause);
+  void Finish(absl::StatusOr<ReadyMember> result);
+
+  EventLoop& loop_;
+  GrpcPoller& poller_;
+  const Options options_;
+  Done done_;
+
+  // One step after the other.
+  std::unique_ptr<SocketPool::Checkout> checkout_;
+  UniqueFd fd_;
+  std::unique_ptr<PrefaceWait> preface_;
+  ReadyMember member_;
+  std::unique_ptr<HealthCheck> prime_;
+
+  // Where ConnectionWatch reports to: first to this set-up, then to on_closed.
+  struct Closed {
+    MemberSetup* setup;
+    absl::AnyInvocable<void()> on_closed;
+  };
+  const std::shared_ptr<Closed> closed_;
+};
+
+}  // namespace predial

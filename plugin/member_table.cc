@@ -1,0 +1,144 @@
+#include "plugin/member_table.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace predial {
+
+void Lease::End() {
+  if (slot_ == nullptr) return;
+  // On its own: the count of RPCs stays.
+  table_->Return(slot_, 1);
+  slot_ = nullptr;
+}
+
+void Lease::End(RpcOutcome outcome) {
+  if (slot_ == nullptr) return;
+  if (outcome == RpcOutcome::kAnswered) {
+    // Written only when it changes, so that the line stays shared.
+    if (slot_->failures_.load(std::memory_order_relaxed) != 0) {
+      slot_->failures_.store(0, std::memory_order_relaxed);
+    }
+    if (!slot_->proved_.load(std::memory_order_relaxed)) {
+      slot_->proved_.store(true, std::memory_order_relaxed);
+    }
+  } else if (source_ != Source::kAnchor) {
+    const int weight = outcome == RpcOutcome::kConnectionGone ? table_->failures_max_ : 1;
+    const int before = slot_->failures_.fetch_add(weight, std::memory_order_relaxed);
+    if (before < table_->failures_max_ && before + weight >= table_->failures_max_) {
+      table_->signals_.failing(slot_->id_);
+    }
+  }
+  End();
+}
+
+MemberTable::MemberTable(int capacity, PickerKind picker, int failures_max, Signals signals)
+    : picker_(picker), failures_max_(failures_max), signals_(std::move(signals)), list_(capacity) {
+  for (int i = 0; i < kShards; ++i) shards_[i].ticket = MixTicket(i);
+}
+
+unsigned MemberTable::ThreadShard() {
+  static std::atomic<unsigned> threads{0};
+  thread_local const unsigned shard = threads.fetch_add(1, std::memory_order_relaxed) % kShards;
+  return shard;
+}
+
+Lease MemberTable::Acquire() {
+  const size_t count = listed_.load(std::memory_order_acquire);
+  if (count == 0) return TakeFallback();
+  std::atomic<uint64_t>& counter = shards_[ThreadShard()].ticket;
+  const uint64_t ticket = counter.load(std::memory_order_relaxed);
+  counter.store(ticket + 1, std::memory_order_relaxed);  // two threads may share a turn
+  const size_t picked = Pick(picker_, count, ticket, [this](size_t i) {
+    return list_[i].load(std::memory_order_relaxed)->in_flight();
+  });
+  for (const bool above_limit : {false, true}) {
+    size_t at = picked;
+    for (size_t tried = 0; tried < count; ++tried) {
+      Slot* slot = list_[at].load(std::memory_order_acquire);
+      bool reused;
+      if (TryTake(slot, above_limit, &reused)) {
+        return Lease(this, slot, reused ? Lease::Source::kReused : Lease::Source::kNew);
+      }
+      if (++at == count) at = 0;
+    }
+  }
+  return TakeFallback();
+}
+
+bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
+  const uint32_t limit = slot->stream_limit_.load(std::memory_order_relaxed);
+  if (limit != UINT32_MAX && !above_limit && slot->in_flight() >= limit) return false;
+  const uint64_t before = slot->word_.fetch_add(Slot::kOneLease, std::memory_order_acq_rel);
+  if ((before & Slot::kOpen) == 0) {
+    Return(slot, Slot::kOneLease);
+    return false;
+  }
+  *reused = (before >> Slot::kRpcsShift) != 0;
+  if ((before & Slot::kInFlightMask) >= attention_above_.load(std::memory_order_relaxed)) Notice();
+  return true;
+}
+
+Lease MemberTable::TakeFallback() {
+  for (;;) {
+    Slot* slot = fallback_.load(std::memory_order_acquire);
+    const uint64_t before = slot->word_.fetch_add(Slot::kOneLease, std::memory_order_acq_rel);
+    if ((before & Slot::kOpen) != 0) {
+      Notice();
+      return Lease(this, slot, Lease::Source::kAnchor);
+    }
+    // The fallback has just been exchanged: the new one is open. It is exchanged once in a pool's
+    // life.
+    Return(slot, Slot::kOneLease);
+  }
+}
+
+void MemberTable::Return(Slot* slot, uint64_t word) {
+  const uint64_t before = slot->word_.fetch_sub(word, std::memory_order_acq_rel);
+  if ((before & Slot::kOpen) == 0 && (before & Slot::kInFlightMask) == 1) signals_.idle(slot);
+}
+
+Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel,
+                        uint32_t stream_limit) {
+  if (free_.empty()) {
+    slots_.emplace_back();
+    free_.push_back(&slots_.back());
+  }
+  Slot* slot = free_.back();
+  free_.pop_back();
+  slot->id_ = id;
+  slot->channel_ = std::move(channel);
+  slot->failures_.store(0, std::memory_order_relaxed);
+  slot->proved_.store(false, std::memory_order_relaxed);
+  slot->stream_limit_.store(stream_limit == 0 ? UINT32_MAX : stream_limit,
+                            std::memory_order_relaxed);
+  // The count of RPCs begins anew; what a late thread is just undoing stays to be undone.
+  uint64_t word = slot->word_.load(std::memory_order_relaxed);
+  while (!slot->word_.compare_exchange_weak(
+      word, (word & Slot::kInFlightMask) * Slot::kOneLease | Slot::kOpen, std::memory_order_release,
+      std::memory_order_relaxed)) {
+  }
+  return slot;
+}
+
+bool MemberTable::Close(Slot* slot) {
+  const uint64_t before = slot->word_.fetch_and(~Slot::kOpen, std::memory_order_acq_rel);
+  return (before & Slot::kInFlightMask) == 0;
+}
+
+bool MemberTable::Free(Slot* slot) {
+  const uint64_t word = slot->word_.load(std::memory_order_acquire);
+  if ((word & Slot::kOpen) != 0 || (word & Slot::kInFlightMask) != 0) return false;
+  if (slot->channel_ == nullptr) return false;
+  slot->channel_.reset();
+  free_.push_back(slot);
+  return true;
+}
+
+void MemberTable::Publish(const std::vector<Slot*>& slots) {
+  // Entries first: a thread that still has the old count finds slots, at worst closed ones.
+  for (size_t i = 0; i < slots.size(); ++i) list_[i].store(slots[i], std::memory_order_release);
+  listed_.store(slots.size(), std::memory_order_release);
+}
+
+}  // namespace predial

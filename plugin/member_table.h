@@ -1,0 +1,178 @@
+// MemberTable: what RPC threads read to get a member, and where they give it back. The data plane.
+//
+// The event loop's thread opens slots and publishes which of them take RPCs; RPC threads lease
+// them.
+//
+// Threads:   Acquire() and everything of Lease: any thread, lock-free. The rest: the loop's thread.
+// Ownership: a slot shares ownership of its channel until it is closed and its last lease is back.
+//            Slots themselves live as long as the table, so that a stale list is harmless: at worst
+//            it names a slot that has been closed, and the RPC takes the next one.
+// Memory order: a slot's channel is written before its open bit is set (release) and read after the
+// bit
+//            was seen (acquire). It is let go of only when the bit is clear and no lease is out.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "plugin/core/picker.h"
+#include "plugin/core/types.h"
+
+namespace predial {
+
+class MemberTable;
+
+// One member as RPC threads see it.
+class alignas(64) Slot {
+ public:
+  // Of the lease holder.
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  MemberId id() const { return id_; }
+
+  int64_t in_flight() const { return word_.load(std::memory_order_relaxed) & kInFlightMask; }
+  // RPCs that it was leased for since it was opened.
+  uint64_t rpcs() const { return word_.load(std::memory_order_relaxed) >> kRpcsShift; }
+  // Whether a server answered an RPC on it.
+  bool proved() const { return proved_.load(std::memory_order_relaxed); }
+
+ private:
+  friend class MemberTable;
+  friend class Lease;
+
+  // word_: RPCs so far (39 bits; wraps) | open (1 bit) | RPCs in flight (24 bits).
+  static constexpr uint64_t kInFlightMask = (uint64_t{1} << 24) - 1;
+  static constexpr uint64_t kOpen = uint64_t{1} << 24;
+  static constexpr int kRpcsShift = 25;
+  static constexpr uint64_t kOneLease = (uint64_t{1} << kRpcsShift) | 1;
+
+  std::atomic<uint64_t> word_{0};
+  std::atomic<int> failures_{0};  // in a row, without an answer
+  std::atomic<bool> proved_{false};
+  // Never above it while another member has room.
+  std::atomic<uint32_t> stream_limit_{UINT32_MAX};
+
+  // Written by the loop's thread while the slot is closed and not leased.
+  MemberId id_{};
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+// One RPC's hold on a member. Gives it back when it is ended or destroyed.
+class Lease {
+ public:
+  enum class Source { kReused, kNew, kAnchor };
+
+  Lease() = default;
+  Lease(Lease&& other) noexcept { *this = std::move(other); }
+  Lease& operator=(Lease&& other) noexcept {
+    End();
+    table_ = std::exchange(other.table_, nullptr);
+    slot_ = std::exchange(other.slot_, nullptr);
+    source_ = other.source_;
+    return *this;
+  }
+  ~Lease() { End(); }
+
+  const Slot& slot() const { return *slot_; }
+  Source source() const { return source_; }
+
+  // Gives the member back, with what became of the RPC.
+  void End(RpcOutcome outcome);
+  // Without a word on it: the RPC was never started, or nobody asked for its status.
+  void End();
+
+ private:
+  friend class MemberTable;
+  Lease(MemberTable* table, Slot* slot, Source source)
+      : table_(table), slot_(slot), source_(source) {}
+
+  MemberTable* table_ = nullptr;
+  Slot* slot_ = nullptr;
+  Source source_ = Source::kAnchor;
+};
+
+class MemberTable {
+ public:
+  // What RPC threads tell the loop. Called on their threads, seldom; must be quick.
+  struct Signals {
+    // There is load to look at: see set_attention().
+    std::function<void()> attention;
+    // A closed slot may have given its last lease back.
+    std::function<void(Slot*)> idle;
+    // RPC after RPC failed on it.
+    std::function<void(MemberId)> failing;
+  };
+
+  // `capacity`: most slots published at a time. `failures_max`: see PoolOptions.
+  MemberTable(int capacity, PickerKind picker, int failures_max, Signals signals);
+
+  // --- RPC threads
+
+  // A published member, or the fallback when there is none (or none that is still open).
+  Lease Acquire();
+
+  // --- The loop's thread
+
+  // A closed slot without leases, now open, but not published.
+  Slot* Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit);
+  // No new leases from here on. True if none is out; otherwise Signals::idle follows.
+  bool Close(Slot* slot);
+  // Lets go of the channel of a closed slot. False, and nothing happens, if the slot is open or
+  // leased.
+  bool Free(Slot* slot);
+  void Publish(const std::vector<Slot*>& slots);
+
+  // What carries RPCs while nothing is published: an open slot. Never empty.
+  void SetFallback(Slot* slot) { fallback_.store(slot, std::memory_order_release); }
+
+  // Signals::attention comes with the first RPC that finds this many on its member (0: with any
+  // RPC), and then not again until it is set again. RPCs on the fallback always count.
+  void SetAttention(uint32_t in_flight) {
+    attention_above_.store(in_flight, std::memory_order_relaxed);
+    noticed_.store(false, std::memory_order_release);
+  }
+
+ private:
+  friend class Lease;
+
+  static constexpr int kShards = 16;
+  struct alignas(64) Shard {
+    std::atomic<uint64_t> ticket{0};
+  };
+
+  Lease TakeFallback();
+  // Null if the slot is not open, or is full and `above_limit` is false.
+  bool TryTake(Slot* slot, bool above_limit, bool* reused);
+  void Return(Slot* slot, uint64_t word);
+  void Notice() {
+    if (noticed_.load(std::memory_order_relaxed)) return;
+    if (!noticed_.exchange(true, std::memory_order_acq_rel)) signals_.attention();
+  }
+  static unsigned ThreadShard();
+
+  const PickerKind picker_;
+  const int failures_max_;
+  const Signals signals_;
+
+  // What changes seldom, read by every RPC.
+  std::vector<std::atomic<Slot*>> list_;
+  std::atomic<size_t> listed_{0};
+  std::atomic<Slot*> fallback_{nullptr};
+  std::atomic<uint32_t> attention_above_{0};
+  std::atomic<bool> noticed_{false};
+
+  // Of one thread, or a few.
+  Shard shards_[kShards];
+
+  // Of the loop's thread.
+  std::deque<Slot> slots_;
+  std::vector<Slot*> free_;
+};
+
+}  // namespace predial

@@ -1,0 +1,81 @@
+#include "plugin/options.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+
+namespace predial {
+namespace {
+
+// Collects the first thing that is wrong.
+class Checker {
+ public:
+  void Range(absl::string_view field, int value, int low, int high) {
+    if (value < low || value > high)
+      Fail(field, absl::StrCat(value), absl::StrCat(low), absl::StrCat(high));
+  }
+  void Range(absl::string_view field, absl::Duration value, absl::Duration low,
+             absl::Duration high) {
+    if (value < low || value > high) {
+      Fail(field, absl::FormatDuration(value), absl::FormatDuration(low),
+           absl::FormatDuration(high));
+    }
+  }
+  // Written so that NaN fails.
+  void Range(absl::string_view field, double value, double low, double high) {
+    if (!(value >= low && value <= high)) {
+      Fail(field, absl::StrCat(value), absl::StrCat(low), absl::StrCat(high));
+    }
+  }
+  void Also(const absl::Status& status) { status_.Update(status); }
+
+  const absl::Status& status() const { return status_; }
+
+ private:
+  void Fail(absl::string_view field, const std::string& value, const std::string& low,
+            const std::string& high) {
+    Also(absl::InvalidArgumentError(
+        absl::StrCat(field, " is ", value, "; it must be from ", low, " to ", high)));
+  }
+
+  absl::Status status_;
+};
+
+}  // namespace
+
+absl::Status PoolOptions::Validate() const {
+  constexpr int kConnectionsLimit = 1024;
+  const absl::Duration kMillisecond = absl::Milliseconds(1);
+  Checker check;
+  check.Range("connections_max", connections_max, 1, kConnectionsLimit);
+  if (connections_min > connections_max) {
+    check.Also(absl::InvalidArgumentError(
+        absl::StrCat("connections_min (", connections_min, ") is above connections_max (",
+                     connections_max, "): lower the one or raise the other")));
+  }
+  check.Range("connections_min", connections_min, 1, kConnectionsLimit);
+  check.Range("streams_per_connection_target", streams_per_connection_target, 1, 1000000);
+  check.Range("idle_timeout", idle_timeout, 10 * kMillisecond, absl::Hours(24));
+  check.Range("spares", spares, 0, 64);
+  check.Range("spare_lifetime", spare_lifetime, 100 * kMillisecond, absl::Hours(1));
+  check.Range("dials_max", dials_max, 1, kConnectionsLimit);
+  check.Range("settings_wait", settings_wait, absl::ZeroDuration(), absl::Seconds(10));
+  check.Range("failures_max", failures_max, 1, 1000000);
+  check.Range("resolve_interval", resolve_interval, absl::Seconds(1), absl::Hours(24));
+
+  check.Range("backoff.max", backoff.max, kMillisecond, absl::Hours(1));
+  check.Range("backoff.initial", backoff.initial, kMillisecond, backoff.max);
+  check.Range("backoff.multiplier", backoff.multiplier, 1.0, 10.0);
+  check.Range("backoff.jitter", backoff.jitter, 0.0, 0.999);
+  check.Range("backoff.under_demand", backoff.under_demand, 10 * kMillisecond, absl::Hours(1));
+
+  check.Range("health.interval", health.interval, 100 * kMillisecond, absl::Hours(1));
+  check.Range("health.timeout", health.timeout, kMillisecond, health.interval);
+  check.Range("health.failures_max", health.failures_max, 1, 100);
+  check.Range("health.panic_threshold", health.panic_threshold, 0.0, 1.0);
+
+  if (dialer == nullptr) check.Also(socket.Validate());
+  return check.status();
+}
+
+}  // namespace predial

@@ -1,0 +1,175 @@
+#include "plugin/pooled_channel.h"
+
+#include <grpc/support/log.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <typeinfo>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "plugin/call_tracker.h"
+#include "plugin/channel_access.h"
+#include "plugin/channel_pool.h"
+#include "plugin/connectivity.h"
+#include "plugin/core/target.h"
+#include "plugin/lame_channel.h"
+#include "plugin/member_table.h"
+
+namespace predial {
+namespace {
+
+constexpr char kNotYet[] =
+    " cannot be had over pre-dialed plaintext connections, and Predial has no mode for it yet; use "
+    "grpc::CreateChannel for this target";
+
+absl::Status CheckCredentials(const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  if (credentials == nullptr) {
+    return absl::InvalidArgumentError(
+        "the credentials are null; pass grpc::InsecureChannelCredentials()");
+  }
+  // gRPC has no way to ask.
+  const auto insecure = grpc::InsecureChannelCredentials();
+  const grpc::ChannelCredentials& given = *credentials;
+  const grpc::ChannelCredentials& wanted = *insecure;
+  if (typeid(given) == typeid(wanted)) return absl::OkStatus();
+  return absl::UnimplementedError(absl::StrCat("TLS or other channel credentials: that", kNotYet));
+}
+
+// What only an ordinary channel's client-channel filter reads.
+absl::Status CheckArguments(const grpc::ChannelArguments& args) {
+  const grpc_channel_args c_args = args.c_channel_args();
+  for (size_t i = 0; i < c_args.num_args; ++i) {
+    const absl::string_view key = c_args.args[i].key;
+    for (const char* unsupported : {GRPC_ARG_SERVICE_CONFIG, GRPC_ARG_LB_POLICY_NAME}) {
+      if (key == unsupported) {
+        return absl::UnimplementedError(absl::StrCat("channel argument ", key, ": that", kNotYet));
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Descriptors that this pool may use: a connection and the watch on it, and the spares.
+std::vector<std::string> CheckDescriptorLimit(const std::string& target,
+                                              const PoolOptions& options) {
+  constexpr int kPerConnection = 2;
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
+  const uint64_t needed = kPerConnection * options.connections_max + options.spares;
+  if (needed <= limit.rlim_cur) return {};
+  std::string warning = absl::StrCat(
+      "predial: ", target, ": connections_max ", options.connections_max, " needs up to ", needed,
+      " descriptors, but this process may open ", limit.rlim_cur,
+      " (RLIMIT_NOFILE); raise it with ulimit -n, or lower connections_max");
+  gpr_log(GPR_ERROR, "%s", warning.c_str());
+  return {std::move(warning)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<PooledChannel>> PooledChannel::TryCreate(
+    const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    const grpc::ChannelArguments& args, const PoolOptions& options, Interceptors interceptors) {
+  absl::StatusOr<Target> parsed = ParseTarget(target);
+  absl::Status status = parsed.status();
+  if (status.ok()) status = options.Validate();
+  if (status.ok()) status = CheckCredentials(credentials);
+  if (status.ok()) status = CheckArguments(args);
+  if (!status.ok()) {
+    return absl::Status(status.code(),
+                        absl::StrCat("PooledChannel to \"", target, "\": ", status.message()));
+  }
+  ChannelPool::Config config;
+  config.target = *std::move(parsed);
+  config.options = options;
+  config.args = args;
+  config.interceptors = std::make_shared<const InterceptorFactories>(std::move(interceptors));
+  config.warnings = CheckDescriptorLimit(target, options);
+  return std::shared_ptr<PooledChannel>(new PooledChannel(ChannelPool::Create(std::move(config))));
+}
+
+std::shared_ptr<PooledChannel> PooledChannel::Create(
+    const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    const grpc::ChannelArguments& args, Interceptors interceptors, const PoolOptions& options) {
+  auto channel = TryCreate(target, credentials, args, options, std::move(interceptors));
+  if (channel.ok()) return *std::move(channel);
+  const std::string message(channel.status().message());
+  gpr_log(GPR_ERROR, "predial: %s", message.c_str());
+  return std::shared_ptr<PooledChannel>(new PooledChannel(target, channel.status()));
+}
+
+std::shared_ptr<PooledChannel> PooledChannel::Create(
+    const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    const grpc::ChannelArguments& args, const PoolOptions& options) {
+  return Create(target, credentials, args, Interceptors(), options);
+}
+
+std::shared_ptr<PooledChannel> PooledChannel::Create(
+    const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    const PoolOptions& options) {
+  return Create(target, credentials, grpc::ChannelArguments(), options);
+}
+
+PooledChannel::PooledChannel(std::shared_ptr<ChannelPool> pool) : pool_(std::move(pool)) {}
+
+PooledChannel::PooledChannel(const std::string& target, const absl::Status& error)
+    : lame_(CreateLameChannel(
+          target, grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, std::string(error.message())))),
+      lame_connectivity_(std::make_unique<Connectivity>(GRPC_CHANNEL_SHUTDOWN)) {}
+
+PooledChannel::~PooledChannel() {
+  if (pool_ != nullptr) pool_->Abandon();
+}
+
+PoolStats PooledChannel::Stats() const { return pool_ == nullptr ? PoolStats() : pool_->Stats(); }
+
+bool PooledChannel::Shutdown(absl::Time deadline) {
+  return pool_ == nullptr || pool_->Shutdown(deadline);
+}
+
+Connectivity& PooledChannel::connectivity() {
+  return pool_ == nullptr ? *lame_connectivity_ : pool_->connectivity();
+}
+
+grpc_connectivity_state PooledChannel::GetState(bool /*try_to_connect*/) {
+  return connectivity().Get();
+}
+
+void PooledChannel::NotifyOnStateChangeImpl(grpc_connectivity_state last_observed,
+                                            gpr_timespec deadline, grpc::CompletionQueue* queue,
+                                            void* tag) {
+  connectivity().Notify(last_observed, deadline, queue, tag);
+}
+
+bool PooledChannel::WaitForStateChangeImpl(grpc_connectivity_state last_observed,
+                                           gpr_timespec deadline) {
+  return connectivity().Wait(last_observed, deadline);
+}
+
+grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& method,
+                                               grpc::ClientContext* context,
+                                               grpc::CompletionQueue* queue) {
+  if (pool_ == nullptr) return ChannelAccess::CreateCall(lame_.get(), method, context, queue);
+  const Time began = Clock::now();
+  const StartingRpc rpc(pool_->table().Acquire(), began);
+  // The context shares the channel from here on, and its interceptor has the lease.
+  return ChannelAccess::CreateCall(rpc.slot().channel().get(), method, context, queue);
+}
+
+void PooledChannel::PerformOpsOnCall(grpc::internal::CallOpSetInterface* /*ops*/,
+                                     grpc::internal::Call* /*call*/) {
+  // Calls belong to the member's channel, and come back to that.
+  gpr_log(GPR_ERROR, "predial: PerformOpsOnCall was called on a PooledChannel");
+  std::abort();
+}
+
+void* PooledChannel::RegisterMethod(const char* /*method*/) {
+  return nullptr;  // registrations are per channel, and members change
+}
+
+grpc::CompletionQueue* PooledChannel::CallbackCQ() {
+  return ChannelAccess::CallbackCQ(pool_ == nullptr ? lame_.get() : pool_->target_anchor());
+}
+
+}  // namespace predial
