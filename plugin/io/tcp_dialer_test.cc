@@ -33,8 +33,8 @@ Result Dial(SocketOptions options, const std::vector<Address>& addresses) {
   Box<Result> box;
   EpollLoop loop;
   std::unique_ptr<PendingDial> pending;
+  bool inside = true;
   RunInLoop(loop, [&] {
-    bool inside = true;
     pending = dialer->Dial(loop, addresses, [&](Result result) {
       EXPECT_FALSE(inside);
       EXPECT_TRUE(loop.InLoop());
