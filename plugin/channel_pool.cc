@@ -253,12 +253,9 @@ void ChannelPool::Abandon() {
 }
 
 bool ChannelPool::Shutdown(absl::Time deadline) {
-  if (loop_.InLoop()) {
-    // An observer's callback must not wait for the thread that it is on.
-    BeginShutdown();
-    return HasEnded();
-  }
-  loop_.Post([self = shared_from_this()] { self->BeginShutdown(); });
+  RunInLoop([this] { BeginShutdown(); });
+  // An observer's callback must not wait for the thread that it is on.
+  if (loop_.InLoop()) return HasEnded();
   {
     std::unique_lock<Mutex> lock(mutex_);
     const auto ended = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return ended_; };
@@ -268,7 +265,7 @@ bool ChannelPool::Shutdown(absl::Time deadline) {
     }
     if (ended_changed_.wait_until(lock, absl::ToChronoTime(deadline), ended)) return true;
   }
-  loop_.Post([self = shared_from_this()] { self->ForceClose(); });
+  RunInLoop([this] { ForceClose(); });
   return false;
 }
 

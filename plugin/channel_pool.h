@@ -95,6 +95,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // --- Orders.
   void Carry(const Actions& actions);
   void Do(const AddEndpoint& order);
+  void Do(const RetireEndpoint& order);
   void Do(const RemoveEndpoint& order);
   void Do(const Connect& order);
   void Do(const Drain& order);

@@ -81,16 +81,13 @@ void ChannelPool::Do(const AddEndpoint& order) {
       });
 }
 
-void ChannelPool::Do(const RemoveEndpoint& order) {
+void ChannelPool::Do(const RetireEndpoint& order) {
   EndpointConnections& endpoint = endpoints_.at(order.endpoint);
   endpoint.anchor.reset();
   endpoint.sockets->SetSpares(0);
-  // The rest goes with its last member: see Do(Close).
-  const bool has_members = std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
-    return entry.second.endpoint == order.endpoint;
-  });
-  if (!has_members) endpoints_.erase(order.endpoint);
 }
+
+void ChannelPool::Do(const RemoveEndpoint& order) { endpoints_.erase(order.endpoint); }
 
 void ChannelPool::Do(const Connect& order) {
   EndpointConnections& endpoint = endpoints_.at(order.endpoint);
@@ -136,12 +133,6 @@ void ChannelPool::Do(const Close& order) {
   } else if (order.reason == CloseReason::kSetupFailed) {
     ++counts_.closed[static_cast<int>(order.reason)];
   }
-  // An endpoint that is no longer listed goes with its last member.
-  const bool needed = core_.endpoints().count(endpoint) > 0 ||
-                      std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
-                        return entry.second.endpoint == endpoint;
-                      });
-  if (!needed) endpoints_.erase(endpoint);
 }
 
 void ChannelPool::Do(const Check& order) {

@@ -26,6 +26,9 @@ struct Printer {
   std::string operator()(const AddEndpoint& a) const {
     return absl::StrCat("AddEndpoint{", Number(a.endpoint), ", ", a.key, "}");
   }
+  std::string operator()(const RetireEndpoint& a) const {
+    return absl::StrCat("RetireEndpoint{", Number(a.endpoint), "}");
+  }
   std::string operator()(const RemoveEndpoint& a) const {
     return absl::StrCat("RemoveEndpoint{", Number(a.endpoint), "}");
   }

@@ -14,8 +14,11 @@ struct AddEndpoint {
   EndpointId endpoint;
   std::string key;  // as the resolver named it
 };
-// It is no longer listed: end its anchor and its spares. Its members are drained by orders of their
-// own.
+// It is no longer listed: end its anchor and its spares. Its members are drained by other orders.
+struct RetireEndpoint {
+  EndpointId endpoint;
+};
+// Its last member is gone, too: forget it.
 struct RemoveEndpoint {
   EndpointId endpoint;
 };
@@ -60,8 +63,8 @@ struct SetState {
   PoolState state;
 };
 
-using Action = std::variant<AddEndpoint, RemoveEndpoint, Connect, Drain, Close, Check, SetSpares,
-                            WakeAnchor, ResolveNow, Publish, SetState>;
+using Action = std::variant<AddEndpoint, RetireEndpoint, RemoveEndpoint, Connect, Drain, Close,
+                            Check, SetSpares, WakeAnchor, ResolveNow, Publish, SetState>;
 using Actions = std::vector<Action>;
 
 // For tests and logs: "Connect{3, 1}".

@@ -22,7 +22,7 @@ Actions PoolCore::OnResolved(Time now, const std::vector<std::string>& keys) {
       continue;
     }
     endpoint.listed = false;
-    actions.push_back(RemoveEndpoint{id});
+    actions.push_back(RetireEndpoint{id});
   }
   for (const std::string& key : keys) {
     const bool known = std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& entry) {

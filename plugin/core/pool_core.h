@@ -119,7 +119,7 @@ class PoolCore {
   // All of what follows compares, orders, and appends to `actions`.
   void Reconcile(Time now, Actions& actions);
   void JudgeHealth(Actions& actions);
-  void RetireEndpoints(Actions& actions);
+  void RemoveEndpoints(Actions& actions);
   void ConnectMissing(Time now, Actions& actions);
   void DrainSurplus(Time now, Actions& actions);
   void CheckQuiet(Time now, Actions& actions);

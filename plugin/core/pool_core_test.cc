@@ -235,11 +235,11 @@ TEST_F(PoolCoreTest, AtTheMaximumAnEndpointWithoutMemberGetsRoom) {
 TEST_F(PoolCoreTest, AnEndpointThatIsNoLongerListedIsDrained) {
   StartWithTwoReady();
   EXPECT_THAT(Resolved({"b"}),
-              ElementsAre("RemoveEndpoint{1}", "AddEndpoint{4, b}", "Drain{2}", "Drain{3}",
+              ElementsAre("RetireEndpoint{1}", "AddEndpoint{4, b}", "Drain{2}", "Drain{3}",
                           "Connect{5, 4}", "Connect{6, 4}", "Publish{}", "SetState{CONNECTING}"));
   Drained(2);
   EXPECT_EQ(core().endpoints().size(), 2u);
-  EXPECT_THAT(Drained(3), ElementsAre("Close{3, endpoint_gone}"));
+  EXPECT_THAT(Drained(3), ElementsAre("Close{3, endpoint_gone}", "RemoveEndpoint{1}"));
   EXPECT_EQ(core().endpoints().size(), 1u);
 }
 
@@ -352,10 +352,11 @@ TEST_F(PoolCoreTest, SparesAreKeptWhileThePoolIsInUse) {
 TEST_F(PoolCoreTest, ShutdownDrainsEverythingAndNothingFollows) {
   Resolved({"a", "b"});
   Ready(3);
-  EXPECT_THAT(Text(core().OnShutdown(now_)),
-              ElementsAre("Drain{3}", "Close{4, shutdown}", "RemoveEndpoint{1}",
-                          "RemoveEndpoint{2}", "Publish{}", "SetState{SHUTDOWN}"));
-  EXPECT_THAT(Drained(3), ElementsAre("Close{3, shutdown}"));
+  EXPECT_THAT(
+      Text(core().OnShutdown(now_)),
+      ElementsAre("Drain{3}", "Close{4, shutdown}", "RetireEndpoint{1}", "RetireEndpoint{2}",
+                  "RemoveEndpoint{2}", "Publish{}", "SetState{SHUTDOWN}"));
+  EXPECT_THAT(Drained(3), ElementsAre("Close{3, shutdown}", "RemoveEndpoint{1}"));
   EXPECT_TRUE(core().members().empty());
   EXPECT_TRUE(core().endpoints().empty());
   EXPECT_THAT(Resolved({"c"}), IsEmpty());

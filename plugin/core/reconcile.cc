@@ -1,6 +1,5 @@
 // Reconcile: what there is against what there should be.
 #include <algorithm>
-#include <iterator>
 
 #include "plugin/core/pool_core.h"
 
@@ -21,7 +20,7 @@ int PoolCore::wanted() const {
 
 void PoolCore::Reconcile(Time now, Actions& actions) {
   JudgeHealth(actions);
-  RetireEndpoints(actions);
+  RemoveEndpoints(actions);
   if (!shut_down_) {
     ConnectMissing(now, actions);
     DrainSurplus(now, actions);
@@ -87,18 +86,23 @@ void PoolCore::JudgeHealth(Actions& actions) {
   }
 }
 
-void PoolCore::RetireEndpoints(Actions& actions) {
+void PoolCore::RemoveEndpoints(Actions& actions) {
   const auto tallies = CountMembers();
   for (auto next = endpoints_.begin(); next != endpoints_.end();) {
     Endpoint& endpoint = next->second;
     if (shut_down_ && endpoint.listed) {
       endpoint.listed = false;
-      actions.push_back(RemoveEndpoint{endpoint.id});
+      actions.push_back(RetireEndpoint{endpoint.id});
     }
     const bool has_members = std::any_of(members_.begin(), members_.end(), [&](const auto& entry) {
       return entry.second.endpoint == endpoint.id;
     });
-    next = endpoint.listed || has_members ? std::next(next) : endpoints_.erase(next);
+    if (endpoint.listed || has_members) {
+      ++next;
+      continue;
+    }
+    actions.push_back(RemoveEndpoint{endpoint.id});
+    next = endpoints_.erase(next);
   }
 }
 

@@ -9,12 +9,30 @@
 
 #include <grpcpp/completion_queue.h>
 
+#include <condition_variable>
 #include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "plugin/mutex.h"
 
 namespace predial {
 
 class GrpcPoller {
  public:
+  // An RPC on the queue: hold one from before its first operation until its last has completed. The
+  // poller waits for all of them before it shuts its queue down, because gRPC allows no operation
+  // after that.
+  class Work {
+   public:
+    explicit Work(GrpcPoller& poller);
+    ~Work();
+    Work(const Work&) = delete;
+    Work& operator=(const Work&) = delete;
+
+   private:
+    GrpcPoller& poller_;
+  };
+
   // What a tag of the queue points to. OnCompleted runs on the poller's thread and must not block;
   // whoever starts an operation keeps its tag until then.
   class Tag {
@@ -26,8 +44,7 @@ class GrpcPoller {
   };
 
   GrpcPoller();
-  // Waits for the operations that were started; they must have been cancelled. Not on the poller's
-  // own thread.
+  // Waits for the RPCs on it, which must have been cancelled. Not on the poller's own thread.
   ~GrpcPoller();
 
   grpc::CompletionQueue* queue() { return &queue_; }
@@ -37,7 +54,12 @@ class GrpcPoller {
   void Run();
 
   grpc::CompletionQueue queue_;
-  std::thread thread_;
+
+  Mutex mutex_;
+  std::condition_variable_any idle_;
+  int works_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  std::thread thread_;  // last: it uses all of the above
 };
 
 }  // namespace predial

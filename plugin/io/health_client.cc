@@ -5,6 +5,7 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
+#include <optional>
 #include <utility>
 
 #include "plugin/io/rpc_outcome.h"
@@ -61,8 +62,13 @@ HealthResult ResultOf(const grpc::Status& status, const grpc::ClientContext& con
 // is cancelled.
 class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<HealthCall> {
  public:
-  HealthCall(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, HealthReport report)
-      : loop_(loop), stub_(std::move(channel)), report_(std::move(report)) {}
+  HealthCall(EventLoop& loop, GrpcPoller& poller, std::shared_ptr<grpc::Channel> channel,
+             HealthReport report)
+      : loop_(loop),
+        queue_(poller.queue()),
+        stub_(std::move(channel)),
+        work_(std::in_place, poller),
+        report_(std::move(report)) {}
   virtual ~HealthCall() = default;
 
   // The loop's thread.
@@ -75,7 +81,10 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
  protected:
   void Hold() { self_ = shared_from_this(); }
   // The poller's thread: gRPC holds the tag no more.
-  void LetGo() { self_.reset(); }
+  void LetGo() {
+    work_.reset();
+    self_.reset();
+  }
 
   void Report(HealthResult result, bool last) {
     loop_.Post([self = shared_from_this(), result, last] {
@@ -88,12 +97,15 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   }
 
   EventLoop& loop_;
+  grpc::CompletionQueue* const queue_;
   grpc::GenericStub stub_;
   grpc::ClientContext context_;
   grpc::ByteBuffer response_;
   grpc::Status status_;
 
  private:
+  std::optional<GrpcPoller::Work> work_;
+
   // Of the loop's thread.
   HealthReport report_;
   bool cancelled_ = false;
@@ -105,10 +117,10 @@ class CheckCall : public HealthCall {
  public:
   using HealthCall::HealthCall;
 
-  void Start(GrpcPoller& poller, const std::string& service, Duration timeout) {
+  void Start(const std::string& service, Duration timeout) {
     Hold();
     context_.set_deadline(std::chrono::system_clock::now() + timeout);
-    reader_ = stub_.PrepareUnaryCall(&context_, kCheck, Request(service), poller.queue());
+    reader_ = stub_.PrepareUnaryCall(&context_, kCheck, Request(service), queue_);
     reader_->StartCall();
     reader_->Finish(&response_, &status_, static_cast<GrpcPoller::Tag*>(this));
   }
@@ -126,11 +138,11 @@ class WatchCall : public HealthCall {
  public:
   using HealthCall::HealthCall;
 
-  void Start(GrpcPoller& poller, const std::string& service) {
+  void Start(const std::string& service) {
     Hold();
     request_ = Request(service);
     context_.set_wait_for_ready(true);
-    stream_ = stub_.PrepareCall(&context_, kWatch, poller.queue());
+    stream_ = stub_.PrepareCall(&context_, kWatch, queue_);
     stream_->StartCall(tag());
   }
 
@@ -196,16 +208,16 @@ std::unique_ptr<HealthCheck> HealthCheck::Start(EventLoop& loop, GrpcPoller& pol
                                                 std::shared_ptr<grpc::Channel> channel,
                                                 const std::string& service, Duration timeout,
                                                 HealthReport report) {
-  auto call = std::make_shared<CheckCall>(loop, std::move(channel), std::move(report));
-  call->Start(poller, service, timeout);
+  auto call = std::make_shared<CheckCall>(loop, poller, std::move(channel), std::move(report));
+  call->Start(service, timeout);
   return std::make_unique<CallHandle<HealthCheck, CheckCall>>(std::move(call));
 }
 
 std::unique_ptr<HealthWatch> HealthWatch::Start(EventLoop& loop, GrpcPoller& poller,
                                                 std::shared_ptr<grpc::Channel> channel,
                                                 const std::string& service, HealthReport report) {
-  auto call = std::make_shared<WatchCall>(loop, std::move(channel), std::move(report));
-  call->Start(poller, service);
+  auto call = std::make_shared<WatchCall>(loop, poller, std::move(channel), std::move(report));
+  call->Start(service);
   return std::make_unique<CallHandle<HealthWatch, WatchCall>>(std::move(call));
 }
 

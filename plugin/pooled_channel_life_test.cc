@@ -1,0 +1,211 @@
+// PooledChannel over time: connecting, growing, shrinking, servers that go and come, shutting down.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "plugin/channel_test_util.h"
+#include "plugin/pooled_channel.h"
+
+namespace predial {
+namespace {
+
+using echo::v1::Echo;
+using echo::v1::EchoRequest;
+using echo::v1::EchoResponse;
+
+std::shared_ptr<PooledChannel> Connect(const std::string& target, PoolOptions options = {}) {
+  auto channel = PooledChannel::TryCreate(target, grpc::InsecureChannelCredentials(), {}, options);
+  EXPECT_TRUE(channel.ok()) << channel.status();
+  return channel.ok() ? *channel : nullptr;
+}
+
+class PooledChannelLifeTest : public testing::Test {
+ protected:
+  std::unique_ptr<EchoServer> server_ = StartServer();
+};
+
+TEST_F(PooledChannelLifeTest, KeepsTheMinimumReadyWithoutAnyRpc) {
+  PoolOptions options;
+  options.connections_min = 3;
+  const auto channel = Connect(TargetOf(*server_), options);
+  EXPECT_TRUE(channel->WaitForConnected(std::chrono::system_clock::now() + kPatience));
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 3));
+  EXPECT_EQ(channel->Stats().state, "READY");
+  EXPECT_EQ(server_->rpcs(), 0);
+}
+
+TEST_F(PooledChannelLifeTest, ReusesItsConnections) {
+  const auto channel = Connect(TargetOf(*server_));
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  const auto stub = Echo::NewStub(channel);
+  for (int i = 0; i < 1000; ++i) ASSERT_TRUE(predial::Echo(*stub).ok());
+  const PoolStats stats = channel->Stats();
+  EXPECT_EQ(stats.checkouts_new, 2);
+  EXPECT_EQ(stats.checkouts_reused, 998);
+  EXPECT_EQ(stats.checkouts_anchor, 0);
+  EXPECT_EQ(stats.leases, 0);
+  ASSERT_EQ(stats.endpoints.size(), 1u);
+  EXPECT_EQ(stats.endpoints[0].rpcs, 1000);
+  EXPECT_EQ(stats.endpoints[0].address, server_->address());
+}
+
+TEST_F(PooledChannelLifeTest, AnRpcBeforeTheFirstMemberIsReadyTakesTheAnchor) {
+  const auto channel = Connect(TargetOf(*server_));
+  const auto stub = Echo::NewStub(channel);
+  EXPECT_TRUE(predial::Echo(*stub, "early", /*wait_for_ready=*/false).ok());
+}
+
+TEST_F(PooledChannelLifeTest, GrowsWithTheLoadAndShrinksAfterIt) {
+  PoolOptions options;
+  options.streams_per_connection_target = 4;
+  options.connections_max = 5;
+  options.idle_timeout = absl::Milliseconds(200);
+  const auto channel = Connect(TargetOf(*server_), options);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  const auto stub = Echo::NewStub(channel);
+  constexpr int kRpcs = 16;
+  grpc::ClientContext contexts[kRpcs];
+  std::vector<std::unique_ptr<grpc::ClientReaderWriter<EchoRequest, EchoResponse>>> streams;
+  for (grpc::ClientContext& context : contexts) streams.push_back(stub->BidiStream(&context));
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 4));
+  EXPECT_EQ(channel->Stats().leases, kRpcs);
+  for (auto& stream : streams) {
+    stream->WritesDone();
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 2));
+  EXPECT_EQ(channel->Stats().leases, 0);
+}
+
+TEST_F(PooledChannelLifeTest, ReplacesConnectionsWhenTheServerComesBack) {
+  const auto channel = Connect(TargetOf(*server_));
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  const auto stub = Echo::NewStub(channel);
+  ASSERT_TRUE(predial::Echo(*stub).ok());
+  EchoServerOptions same;
+  same.address = server_->address();
+  server_.reset();
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 0));
+  EXPECT_TRUE(
+      Eventually([&] { return channel->GetState(false) == GRPC_CHANNEL_TRANSIENT_FAILURE; }));
+  const grpc::Status down = predial::Echo(*stub, "down", /*wait_for_ready=*/false);
+  EXPECT_EQ(down.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_NE(channel->Stats().last_error, "");
+  server_ = StartServer(same);
+  EXPECT_TRUE(predial::Echo(*stub).ok());
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 2));
+}
+
+TEST_F(PooledChannelLifeTest, AServerThatIsNotServingIsLeftAndReturnedTo) {
+  const auto other = StartServer();
+  const auto channel = Connect(absl::StrCat("ipv4:", server_->address(), ",", other->address()));
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  server_->SetServing(false);
+  ASSERT_TRUE(Eventually([&] { return !channel->Stats().endpoints[0].serving; }));
+  const auto stub = Echo::NewStub(channel);
+  const int64_t before = server_->rpcs();
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(predial::Echo(*stub).ok());
+  EXPECT_EQ(server_->rpcs(), before);
+  server_->SetServing(true);
+  EXPECT_TRUE(Eventually([&] { return channel->Stats().endpoints[0].ready == 1; }));
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_TRUE(predial::Echo(*stub).ok());
+    return server_->rpcs() > before;
+  }));
+  EXPECT_EQ(channel->Stats().ejections, 1);
+  EXPECT_EQ(channel->Stats().readmissions, 1);
+}
+
+TEST_F(PooledChannelLifeTest, ShutdownWaitsForRpcsAndRefusesNewOnes) {
+  const auto channel = Connect(TargetOf(*server_));
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  const auto stub = Echo::NewStub(channel);
+  grpc::ClientContext context;
+  const auto stream = stub->BidiStream(&context);
+  ASSERT_TRUE(stream->Write(EchoRequest()));
+  EXPECT_FALSE(channel->Shutdown(absl::Now() - absl::Seconds(1)));
+  EXPECT_EQ(channel->GetState(false), GRPC_CHANNEL_SHUTDOWN);
+  const grpc::Status refused = predial::Echo(*stub);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_NE(refused.error_message().find("was shut down"), std::string::npos);
+  // Its time was up: the stream's connection was closed.
+  stream->WritesDone();
+  EchoResponse response;
+  while (stream->Read(&response)) {
+  }
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_TRUE(channel->Shutdown(absl::InfiniteFuture()));
+}
+
+TEST_F(PooledChannelLifeTest, ShutdownIsGracefulWithinItsDeadline) {
+  const auto channel = Connect(TargetOf(*server_));
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  const auto stub = Echo::NewStub(channel);
+  grpc::ClientContext context;
+  const auto stream = stub->BidiStream(&context);
+  ASSERT_TRUE(stream->Write(EchoRequest()));
+  std::thread finisher([&] {
+    ASSERT_TRUE(Eventually([&] { return channel->GetState(false) == GRPC_CHANNEL_SHUTDOWN; }));
+    stream->WritesDone();
+    EchoResponse response;
+    EXPECT_TRUE(stream->Read(&response));
+    EXPECT_TRUE(stream->Finish().ok());
+  });
+  EXPECT_TRUE(channel->Shutdown(absl::Now() + absl::FromChrono(kPatience)));
+  finisher.join();
+}
+
+TEST_F(PooledChannelLifeTest, AnRpcOutlivesTheChannelThatStartedIt) {
+  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientReaderWriter<EchoRequest, EchoResponse>> stream;
+  {
+    const auto channel = Connect(TargetOf(*server_));
+    ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+    stream = Echo::NewStub(channel)->BidiStream(&context);
+  }
+  EXPECT_TRUE(stream->Write(EchoRequest()));
+  EchoResponse response;
+  EXPECT_TRUE(stream->Read(&response));
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(PooledChannelLifeTest, ManyThreadsCallWhileTheServerComesAndGoes) {
+  const auto other = StartServer();
+  const auto channel = Connect(absl::StrCat("ipv4:", server_->address(), ",", other->address()));
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  std::atomic<bool> stop{false};
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      const auto stub = Echo::NewStub(channel);
+      while (!stop) {
+        const grpc::Status status = predial::Echo(*stub);
+        // What was in flight when the server went is lost; nothing else may be.
+        const bool fine = status.ok() || status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                          status.error_code() == grpc::StatusCode::CANCELLED;
+        if (!fine) ++wrong;
+      }
+    });
+  }
+  EchoServerOptions same;
+  same.address = server_->address();
+  for (int round = 0; round < 3; ++round) {
+    server_.reset();
+    EXPECT_TRUE(Eventually([&] { return channel->Stats().endpoints[0].ready == 0; }));
+    server_ = StartServer(same);
+    ASSERT_NE(server_, nullptr);
+    EXPECT_TRUE(Eventually([&] { return channel->Stats().endpoints[0].ready > 0; }));
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_EQ(channel->Stats().leases, 0);
+}
+
+}  // namespace
+}  // namespace predial
