@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "examples/echo/health_client.h"
+#include "examples/echo/health_stream.h"
 #include "examples/echo/socket_dir.h"
 #include "gmock/gmock.h"
 #include "grpcpp/create_channel.h"
@@ -113,7 +113,7 @@ TEST(EchoServerTest, HealthFollowsSetServing) {
   const auto server = StartOrDie();
   const auto channel = ChannelTo(*server);
   for (const std::string service : {"", "predial.echo.v1.Echo"}) {
-    HealthWatch watch(channel, service);
+    HealthStream watch(channel, service);
     EXPECT_EQ(watch.Next(kLong), HealthCheckResponse::SERVING) << service;
     server->SetServing(false);
     EXPECT_EQ(watch.Next(kLong), HealthCheckResponse::NOT_SERVING) << service;
@@ -194,7 +194,7 @@ TEST(EchoServerTest, ShutdownLetsRpcsFinish) {
 
 TEST(EchoServerTest, ShutdownCutsOffAtItsDeadline) {
   const auto server = StartOrDie();
-  HealthWatch watch(ChannelTo(*server), "");
+  HealthStream watch(ChannelTo(*server), "");
   EXPECT_EQ(watch.Next(kLong), HealthCheckResponse::SERVING);
   const absl::Time begin = absl::Now();
   server->Shutdown(absl::Milliseconds(100));

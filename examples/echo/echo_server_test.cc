@@ -14,7 +14,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "examples/echo/health_client.h"
+#include "examples/echo/health_stream.h"
 #include "examples/echo/process.h"
 #include "examples/echo/socket_dir.h"
 #include "gmock/gmock.h"
@@ -101,7 +101,7 @@ TEST_F(EchoServerProcessTest, ListensOnAUnixSocket) {
 TEST_F(EchoServerProcessTest, SaysNotServingBeforeItSaysGoaway) {
   // Longer than the test: the second signal ends it.
   StartServer({"--lame_duck=10m", "--shutdown_deadline=100ms"});
-  HealthWatch watch(channel_, "");
+  HealthStream watch(channel_, "");
   ASSERT_EQ(watch.Next(kLong), HealthCheckResponse::SERVING);
   process_->Signal(SIGTERM);
   EXPECT_EQ(watch.Next(kLong), HealthCheckResponse::NOT_SERVING);

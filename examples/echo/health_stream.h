@@ -1,5 +1,5 @@
-// HealthWatch and CheckHealth(): the client's side of grpc.health.v1, for tests. Wire-compatible by
-// way of proto/health.proto, see there.
+// HealthStream and CheckHealth(): the client's side of grpc.health.v1, for tests. Wire-compatible
+// by way of proto/health.proto, see there.
 #pragma once
 
 #include <memory>
@@ -21,12 +21,12 @@ grpc::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const st
                          health::v1::HealthCheckResponse* response);
 
 // One Health/Watch; cancelled by the destructor. Thread-compatible.
-class HealthWatch {
+class HealthStream {
  public:
-  HealthWatch(const std::shared_ptr<grpc::Channel>& channel, const std::string& service);
-  ~HealthWatch();
-  HealthWatch(const HealthWatch&) = delete;
-  HealthWatch& operator=(const HealthWatch&) = delete;
+  HealthStream(const std::shared_ptr<grpc::Channel>& channel, const std::string& service);
+  ~HealthStream();
+  HealthStream(const HealthStream&) = delete;
+  HealthStream& operator=(const HealthStream&) = delete;
 
   // The next status that the server tells; nullopt if the stream ended instead, or `timeout`
   // passed.

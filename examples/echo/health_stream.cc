@@ -1,4 +1,4 @@
-#include "examples/echo/health_client.h"
+#include "examples/echo/health_stream.h"
 
 #include <condition_variable>
 #include <mutex>
@@ -39,8 +39,8 @@ grpc::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel, const st
   return result;
 }
 
-HealthWatch::HealthWatch(const std::shared_ptr<grpc::Channel>& channel,
-                         const std::string& service) {
+HealthStream::HealthStream(const std::shared_ptr<grpc::Channel>& channel,
+                           const std::string& service) {
   HealthCheckRequest request;
   request.set_service(service);
   stream_ = Stub(channel).PrepareCall(&context_, "/grpc.health.v1.Health/Watch", &queue_);
@@ -50,7 +50,7 @@ HealthWatch::HealthWatch(const std::shared_ptr<grpc::Channel>& channel,
   Await(kTimeout);
 }
 
-HealthWatch::~HealthWatch() {
+HealthStream::~HealthStream() {
   context_.TryCancel();
   grpc::Status status;
   stream_->Finish(&status, this);
@@ -61,7 +61,7 @@ HealthWatch::~HealthWatch() {
   }
 }
 
-std::optional<HealthCheckResponse::ServingStatus> HealthWatch::Next(absl::Duration timeout) {
+std::optional<HealthCheckResponse::ServingStatus> HealthStream::Next(absl::Duration timeout) {
   if (!reading_) stream_->Read(&response_, this);
   reading_ = true;
   if (!Await(timeout)) return std::nullopt;
@@ -69,7 +69,7 @@ std::optional<HealthCheckResponse::ServingStatus> HealthWatch::Next(absl::Durati
   return response_.status();
 }
 
-bool HealthWatch::Await(absl::Duration timeout) {
+bool HealthStream::Await(absl::Duration timeout) {
   void* tag;
   bool ok = false;
   const auto next = queue_.AsyncNext(&tag, &ok, absl::ToChronoTime(absl::Now() + timeout));
