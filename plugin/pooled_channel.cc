@@ -12,7 +12,7 @@
 #include "plugin/channel_access.h"
 #include "plugin/channel_pool.h"
 #include "plugin/connectivity.h"
-#include "plugin/core/target.h"
+#include "plugin/io/target.h"
 #include "plugin/lame_channel.h"
 #include "plugin/member_table.h"
 

@@ -13,9 +13,9 @@
 
 #include "absl/status/statusor.h"
 #include "gtest/gtest.h"
-#include "plugin/core/target.h"
 #include "plugin/io/address.h"
 #include "plugin/io/io_test_util.h"
+#include "plugin/io/target.h"
 
 namespace predial {
 namespace {

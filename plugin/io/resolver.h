@@ -21,10 +21,10 @@
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
-#include "plugin/core/target.h"
 #include "plugin/core/types.h"
 #include "plugin/io/address.h"
 #include "plugin/io/event_loop.h"
+#include "plugin/io/target.h"
 
 namespace predial {
 

@@ -1,4 +1,4 @@
-#include "plugin/core/target.h"
+#include "plugin/io/target.h"
 
 #include <string>
 #include <vector>
