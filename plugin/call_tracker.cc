@@ -1,7 +1,5 @@
 #include "plugin/call_tracker.h"
 
-#include <grpcpp/client_context.h>
-
 #include <utility>
 
 #include "plugin/io/rpc_outcome.h"
@@ -33,9 +31,8 @@ RpcType TypeOf(const ClientRpcInfo& info) {
 
 class CallTracker : public Interceptor {
  public:
-  CallTracker(Lease lease, const ClientRpcInfo& info, grpc::ClientContext* context,
-              PoolEvents* events, Time now)
-      : lease_(std::move(lease)), context_(context), events_(events), began_(now) {
+  CallTracker(Lease lease, const ClientRpcInfo& info, PoolEvents* events, Time began)
+      : lease_(std::move(lease)), events_(events), began_(began) {
     if (events_ != nullptr) started_ = events_->OnRpcStarted(TypeOf(info), info.method());
   }
 
@@ -45,7 +42,7 @@ class CallTracker : public Interceptor {
   void Intercept(InterceptorBatchMethods* methods) override {
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS)) {
       const grpc::Status& status = *methods->GetRecvStatus();
-      lease_.End(JudgeOutcome(status, *context_));
+      lease_.End(JudgeOutcome(status));
       Report(status.error_code());
     }
     methods->Proceed();
@@ -59,7 +56,6 @@ class CallTracker : public Interceptor {
   }
 
   Lease lease_;
-  grpc::ClientContext* const context_;
   PoolEvents* events_;  // null once the end is reported
   const Time began_;
   void* started_ = nullptr;
@@ -83,8 +79,8 @@ class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterfa
 
 }  // namespace
 
-StartingRpc::StartingRpc(Lease lease, Time checkout_began)
-    : lease_(std::move(lease)), checkout_began_(checkout_began), outer_(starting_rpc) {
+StartingRpc::StartingRpc(Lease lease, Time began)
+    : lease_(std::move(lease)), began_(began), outer_(starting_rpc) {
   starting_rpc = this;
 }
 
@@ -92,14 +88,8 @@ StartingRpc::~StartingRpc() { starting_rpc = outer_; }
 
 Interceptor* CallTrackerFactory::CreateClientInterceptor(ClientRpcInfo* info) {
   if (starting_rpc == nullptr) return nullptr;
-  PoolEvents* const events = targets_->events.get();
-  Time now = {};
-  if (events != nullptr) {
-    now = Clock::now();
-    events->OnCheckout(now - starting_rpc->checkout_began_);
-  }
-  return new CallTracker(std::move(starting_rpc->lease_), *info, info->client_context(), events,
-                         now);
+  return new CallTracker(std::move(starting_rpc->lease_), *info, targets_->events.get(),
+                         starting_rpc->began_);
 }
 
 InterceptorFactories MakeInterceptorFactories(const SharedInterceptorFactories& user,

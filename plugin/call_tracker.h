@@ -24,7 +24,9 @@ namespace predial {
 // own.
 class StartingRpc {
  public:
-  StartingRpc(Lease lease, Time checkout_began);
+  // `began`: when the RPC starts to count, which is when its checkout ended; only read if there is
+  // an observer.
+  StartingRpc(Lease lease, Time began);
   // Gives the lease back if no interceptor took it.
   ~StartingRpc();
   StartingRpc(const StartingRpc&) = delete;
@@ -36,7 +38,7 @@ class StartingRpc {
   friend class CallTrackerFactory;
 
   Lease lease_;
-  const Time checkout_began_;
+  const Time began_;
   StartingRpc* const outer_;
 };
 

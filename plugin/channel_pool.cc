@@ -55,16 +55,16 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   MemberTable::Signals signals;
   signals.attention = [post] { post([](ChannelPool& pool) { pool.OnAttention(); }); };
   signals.idle = [post](Slot* slot) { post([slot](ChannelPool& pool) { pool.OnSlotIdle(slot); }); };
-  signals.failing = [post](MemberId member) {
+  signals.going_away = [post](MemberId member) {
     post([member](ChannelPool& pool) {
-      pool.Carry(pool.core_.OnFailing(pool.loop_.Now(), member));
+      pool.Carry(pool.core_.OnGoingAway(pool.loop_.Now(), member));
     });
   };
 
   const PoolOptions& options = pool->config_.options;
   auto targets = std::make_shared<TrackerTargets>();
   targets->table = std::make_shared<MemberTable>(options.connections_max, options.picker,
-                                                 options.failures_max, std::move(signals));
+                                                 options.alive_check, std::move(signals));
   if (options.observer != nullptr) {
     targets->events = options.observer->OnPoolCreated(
         pool->config_.target.text, [weak]() -> std::optional<PoolStats> {
@@ -74,12 +74,10 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
         });
   }
   pool->targets_ = targets;
-  // Its own factory must not keep it alive: it owns the factory.
-  pool->target_anchor_ = CreateAnchorChannel(
-      pool->config_.target.text, pool->config_.args,
-      MakeInterceptorFactories(pool->config_.interceptors, targets, /*callback_owner=*/nullptr));
-  pool->anchor_slot_ = targets->table->Open(MemberId{}, pool->target_anchor_, 0);
-  targets->table->SetFallback(pool->anchor_slot_);
+  // Lame, so that it has no connection and is no part of a circle of owners.
+  pool->callback_owner_ = CreateLameChannel(
+      pool->config_.target.text, grpc::Status(grpc::StatusCode::INTERNAL, "not for RPCs"));
+  pool->RenewAnchor();
   loop.Post([pool] { pool->Start(); });
   return pool;
 }
@@ -147,8 +145,9 @@ void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
   }
   endpoint.last_error.clear();
   member.watch = std::move(ready->watch);
-  member.slot = table().Open(id, std::move(ready->channel), ready->stream_limit);
-  if (targets_->events != nullptr) targets_->events->OnConnectionReady(NameOf(member.endpoint));
+  member.slot =
+      table().Open(id, std::move(ready->channel), ready->stream_limit, member.watch->socket());
+  if (events() != nullptr) events()->OnConnectionReady(NameOf(member.endpoint));
   Carry(core_.OnReady(loop_.Now(), id, ready->stream_limit));
 }
 
@@ -158,10 +157,10 @@ void ChannelPool::OnPeerClosed(MemberId id) {
 
 void ChannelPool::OnSlotIdle(Slot* slot) {
   const uint64_t rpcs = slot->rpcs();
-  if (slot == anchor_slot_) {
+  if (old_anchors_.count(slot) > 0) {
     if (!table().Free(slot)) return;
-    counts_.checkouts_anchor = rpcs;
-    anchor_slot_ = nullptr;
+    counts_.checkouts_anchor += rpcs;
+    old_anchors_.erase(slot);
   } else if (auto found = lingering_.find(slot); found != lingering_.end()) {
     if (slot->in_flight() > 0) return;
     const EndpointId endpoint = found->second;
@@ -191,18 +190,38 @@ void ChannelPool::OnAttention() {
 void ChannelPool::OnDialed(EndpointId endpoint, const absl::Status& status, Duration took) {
   const DialResult result = DialResultOf(status);
   ++counts_.dials[static_cast<int>(result)];
-  if (targets_->events != nullptr) targets_->events->OnDialEnded(NameOf(endpoint), result, took);
+  if (events() != nullptr) events()->OnDialEnded(NameOf(endpoint), result, took);
 }
 
 void ChannelPool::OnHealth(EndpointId endpoint, HealthResult result) {
   ++counts_.health_checks[static_cast<int>(result)];
-  if (targets_->events != nullptr) targets_->events->OnHealthChecked(NameOf(endpoint), result);
+  if (events() != nullptr) events()->OnHealthChecked(NameOf(endpoint), result);
 }
 
 void ChannelPool::Tick() {
   if (shutting_down_) return;
   Carry(core_.OnTick(loop_.Now(), Sample()));
   if (attention_ == EventLoop::TimerId::kNone) SetAttention();
+}
+
+void ChannelPool::RenewAnchor() {
+  Slot* const slot =
+      table().Open(MemberId{},
+                   CreateAnchorChannel(
+                       config_.target.text, config_.args,
+                       MakeInterceptorFactories(config_.interceptors, targets_, callback_owner_)),
+                   0);
+  table().SetFallback(slot);
+  RetireAnchor();
+  anchor_slot_ = slot;
+  anchor_rpcs_seen_ = 0;
+}
+
+void ChannelPool::RetireAnchor() {
+  Slot* const old = std::exchange(anchor_slot_, nullptr);
+  if (old == nullptr) return;
+  old_anchors_.insert(old);
+  if (table().Close(old)) OnSlotIdle(old);
 }
 
 void ChannelPool::ScheduleTick() {
@@ -242,6 +261,7 @@ LoadSample ChannelPool::Sample() {
     load.anchor_rpcs = rpcs - std::exchange(anchor_rpcs_seen_, rpcs);
     load.anchor_in_flight = anchor_slot_->in_flight();
   }
+  for (const Slot* old : old_anchors_) load.anchor_in_flight += old->in_flight();
   return load;
 }
 
@@ -283,13 +303,13 @@ void ChannelPool::BeginShutdown() {
                          absl::StrCat("PooledChannel to ", config_.target.text, " was shut down"))),
         0));
     Carry(core_.OnShutdown(loop_.Now()));
-    if (table().Close(anchor_slot_)) OnSlotIdle(anchor_slot_);
+    RetireAnchor();
   }
   FinishIfEnded();
 }
 
 bool ChannelPool::HasEnded() const {
-  return shutting_down_ && members_.empty() && lingering_.empty() && anchor_slot_ == nullptr;
+  return shutting_down_ && members_.empty() && lingering_.empty() && old_anchors_.empty();
 }
 
 void ChannelPool::FinishIfEnded() {
@@ -306,7 +326,7 @@ void ChannelPool::FinishIfEnded() {
   loop_.Cancel(tick_);
   if (!closed_reported_) {
     closed_reported_ = true;
-    if (targets_->events != nullptr) targets_->events->OnPoolClosed(MakeStats());
+    if (events() != nullptr) events()->OnPoolClosed(MakeStats());
   }
   self_.reset();  // the caller holds the pool for as long as it runs
 }

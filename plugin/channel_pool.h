@@ -1,7 +1,7 @@
 // ChannelPool: carries out what PoolCore decides, for one target, and tells it what happened.
 //
-// Threads: Create(), table(), connectivity(), target_anchor(), Stats(), Shutdown() and Abandon()
-// from any
+// Threads: Create(), table(), events(), connectivity(), callback_owner(), Stats(), Shutdown() and
+// Abandon() from any
 //          thread; the rest on the event loop's thread.
 // Ownership: what the loop calls back into (sockets, watches, timers) is owned here and goes, on
 // the
@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -50,9 +51,10 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   static std::shared_ptr<ChannelPool> Create(Config config);
 
   MemberTable& table() { return *targets_->table; }
+  PoolEvents* events() { return targets_->events.get(); }  // null without an observer
   Connectivity& connectivity() { return connectivity_; }
-  // The ordinary channel to the target itself, which carries RPCs while no member is ready.
-  grpc::Channel* target_anchor() { return target_anchor_.get(); }
+  // Whose completion queue callback RPCs use: it outlives them.
+  grpc::Channel* callback_owner() { return callback_owner_.get(); }
 
   // Waits for the loop's thread, which takes microseconds.
   PoolStats Stats();
@@ -113,6 +115,10 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void FinishIfEnded() ABSL_LOCKS_EXCLUDED(mutex_);
   void ForceClose();
 
+  // A new target anchor in the place of the present one.
+  void RenewAnchor();
+  void RetireAnchor();
+
   void ScheduleTick();
   void SetAttention();
   LoadSample Sample();
@@ -128,7 +134,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
 
   // Set by Create(), const from then on.
   std::shared_ptr<const TrackerTargets> targets_;
-  std::shared_ptr<grpc::Channel> target_anchor_;
+  std::shared_ptr<grpc::Channel> callback_owner_;
   grpc::ChannelArguments member_args_;
   std::shared_ptr<Dialer> dialer_;
 
@@ -141,9 +147,12 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   std::map<MemberId, MemberConnection> members_;
   // Slots of members that are gone, while RPCs still run on them.
   std::map<Slot*, EndpointId> lingering_;
-  Slot* anchor_slot_ = nullptr;  // null once it is let go of
+  // The ordinary channel to the target itself, which carries RPCs while no member is ready. Null
+  // after shutdown, once its last RPC has ended.
+  Slot* anchor_slot_ = nullptr;
   uint64_t anchor_rpcs_seen_ = 0;
-  PoolStats counts_;  // only what happened so far
+  std::set<Slot*> old_anchors_;  // while RPCs still run on them
+  PoolStats counts_;             // only what happened so far
   EventLoop::TimerId tick_ = EventLoop::TimerId::kNone;
   Time tick_at_ = Time::max();
   EventLoop::TimerId attention_ = EventLoop::TimerId::kNone;

@@ -102,7 +102,7 @@ void ChannelPool::Do(const Connect& order) {
   setup.wrap = [this](UniqueFd fd) {
     return CreateMemberChannel(
         std::move(fd), member_args_,
-        MakeInterceptorFactories(config_.interceptors, targets_, target_anchor_));
+        MakeInterceptorFactories(config_.interceptors, targets_, callback_owner_));
   };
   member.setup = std::make_unique<MemberSetup>(
       loop_, runtime_->poller(), *endpoint.sockets, std::move(setup),
@@ -124,8 +124,8 @@ void ChannelPool::Do(const Close& order) {
   members_.erase(found);
   if (slot != nullptr) {
     ++counts_.closed[static_cast<int>(order.reason)];
-    if (targets_->events != nullptr) {
-      targets_->events->OnConnectionClosed(NameOf(endpoint), order.reason);
+    if (events() != nullptr) {
+      events()->OnConnectionClosed(NameOf(endpoint), order.reason);
     }
     table().Close(slot);
     lingering_.emplace(slot, endpoint);
@@ -155,7 +155,9 @@ void ChannelPool::Do(const SetSpares& order) {
 void ChannelPool::Do(const WakeAnchor& order) {
   EndpointConnections& endpoint = endpoints_.at(order.endpoint);
   if (endpoint.anchor != nullptr) endpoint.anchor->Wake();
-  grpc::experimental::ChannelResetConnectionBackoff(target_anchor_.get());
+  if (anchor_slot_ != nullptr) {
+    grpc::experimental::ChannelResetConnectionBackoff(anchor_slot_->channel().get());
+  }
 }
 
 void ChannelPool::Do(const ResolveNow&) {
@@ -174,6 +176,9 @@ void ChannelPool::Do(const SetState& order) {
             MissingReason().c_str());
   }
   connectivity_.Set(ToGrpc(order.state));
+  // While members are ready, nobody looks after the anchor's connection: by the time it is needed
+  // again, it may be as dead as theirs. One that has none yet cannot lose an RPC that way.
+  if (order.state == PoolState::kReady && anchor_slot_->rpcs() > 0) RenewAnchor();
 }
 
 void ChannelPool::Retire(Slot* slot, EndpointId endpoint) {
@@ -218,7 +223,8 @@ PoolStats ChannelPool::MakeStats() {
   stats.ejections = core_.ejections();
   stats.readmissions = core_.readmissions();
   stats.last_error = MissingReason();
-  if (anchor_slot_ != nullptr) stats.checkouts_anchor = anchor_slot_->rpcs();
+  if (anchor_slot_ != nullptr) stats.checkouts_anchor += anchor_slot_->rpcs();
+  for (const Slot* old : old_anchors_) stats.checkouts_anchor += old->rpcs();
 
   std::map<EndpointId, EndpointStats> endpoints;
   for (const auto& [id, connections] : endpoints_) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "plugin/io/connection_watch.h"
+
 namespace predial {
 
 void Lease::End() {
@@ -15,25 +17,36 @@ void Lease::End() {
 void Lease::End(RpcOutcome outcome) {
   if (slot_ == nullptr) return;
   if (outcome == RpcOutcome::kAnswered) {
-    // Written only when it changes, so that the line stays shared.
-    if (slot_->failures_.load(std::memory_order_relaxed) != 0) {
-      slot_->failures_.store(0, std::memory_order_relaxed);
-    }
+    // Written only once, so that the line stays shared.
     if (!slot_->proved_.load(std::memory_order_relaxed)) {
       slot_->proved_.store(true, std::memory_order_relaxed);
     }
   } else if (source_ != Source::kAnchor) {
-    const int weight = outcome == RpcOutcome::kConnectionGone ? table_->failures_max_ : 1;
-    const int before = slot_->failures_.fetch_add(weight, std::memory_order_relaxed);
-    if (before < table_->failures_max_ && before + weight >= table_->failures_max_) {
-      table_->signals_.failing(slot_->id_);
-    }
+    // At once, not when the loop comes round to it: the next RPC may be this thread's.
+    table_->CloseGone(slot_);
+    table_->CloseHungUp();
   }
   End();
 }
 
-MemberTable::MemberTable(int capacity, PickerKind picker, int failures_max, Signals signals)
-    : picker_(picker), failures_max_(failures_max), signals_(std::move(signals)), list_(capacity) {
+void MemberTable::CloseGone(Slot* slot) {
+  const uint64_t before = slot->word_.fetch_and(~Slot::kOpen, std::memory_order_acq_rel);
+  if ((before & Slot::kOpen) != 0) signals_.going_away(slot->id_);
+}
+
+void MemberTable::CloseHungUp() {
+  const size_t count = listed_.load(std::memory_order_acquire);
+  for (size_t i = 0; i < count; ++i) {
+    Slot* slot = list_[i].load(std::memory_order_acquire);
+    bool reused;
+    if (!TryTake(slot, /*above_limit=*/true, &reused)) continue;
+    if (slot->socket_ != nullptr && HasHungUp(*slot->socket_)) CloseGone(slot);
+    Return(slot, Slot::kOneLease);
+  }
+}
+
+MemberTable::MemberTable(int capacity, PickerKind picker, bool alive_check, Signals signals)
+    : picker_(picker), alive_check_(alive_check), signals_(std::move(signals)), list_(capacity) {
   for (int i = 0; i < kShards; ++i) shards_[i].ticket = MixTicket(i);
 }
 
@@ -45,7 +58,7 @@ unsigned MemberTable::ThreadShard() {
 
 Lease MemberTable::Acquire() {
   const size_t count = listed_.load(std::memory_order_acquire);
-  if (count == 0) return TakeFallback();
+  if (count == 0) return AcquireFallback();
   std::atomic<uint64_t>& counter = shards_[ThreadShard()].ticket;
   const uint64_t ticket = counter.load(std::memory_order_relaxed);
   counter.store(ticket + 1, std::memory_order_relaxed);  // two threads may share a turn
@@ -53,17 +66,21 @@ Lease MemberTable::Acquire() {
     return list_[i].load(std::memory_order_relaxed)->in_flight();
   });
   for (const bool above_limit : {false, true}) {
-    size_t at = picked;
     for (size_t tried = 0; tried < count; ++tried) {
+      const size_t at = picked + tried < count ? picked + tried : picked + tried - count;
       Slot* slot = list_[at].load(std::memory_order_acquire);
       bool reused;
       if (TryTake(slot, above_limit, &reused)) {
+        if (slot->socket_ != nullptr && alive_check_ && HasHungUp(*slot->socket_)) {
+          CloseGone(slot);
+          Return(slot, Slot::kOneLease);
+          continue;
+        }
         return Lease(this, slot, reused ? Lease::Source::kReused : Lease::Source::kNew);
       }
-      if (++at == count) at = 0;
     }
   }
-  return TakeFallback();
+  return AcquireFallback();
 }
 
 bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
@@ -79,7 +96,7 @@ bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
   return true;
 }
 
-Lease MemberTable::TakeFallback() {
+Lease MemberTable::AcquireFallback() {
   for (;;) {
     Slot* slot = fallback_.load(std::memory_order_acquire);
     const uint64_t before = slot->word_.fetch_add(Slot::kOneLease, std::memory_order_acq_rel);
@@ -98,8 +115,8 @@ void MemberTable::Return(Slot* slot, uint64_t word) {
   if ((before & Slot::kOpen) == 0 && (before & Slot::kInFlightMask) == 1) signals_.idle(slot);
 }
 
-Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel,
-                        uint32_t stream_limit) {
+Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,
+                        std::shared_ptr<const UniqueFd> socket) {
   if (free_.empty()) {
     slots_.emplace_back();
     free_.push_back(&slots_.back());
@@ -108,7 +125,7 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel,
   free_.pop_back();
   slot->id_ = id;
   slot->channel_ = std::move(channel);
-  slot->failures_.store(0, std::memory_order_relaxed);
+  slot->socket_ = std::move(socket);
   slot->proved_.store(false, std::memory_order_relaxed);
   slot->stream_limit_.store(stream_limit == 0 ? UINT32_MAX : stream_limit,
                             std::memory_order_relaxed);
@@ -131,6 +148,7 @@ bool MemberTable::Free(Slot* slot) {
   if ((word & Slot::kOpen) != 0 || (word & Slot::kInFlightMask) != 0) return false;
   if (slot->channel_ == nullptr) return false;
   slot->channel_.reset();
+  slot->socket_.reset();
   free_.push_back(slot);
   return true;
 }

@@ -24,6 +24,7 @@
 
 #include "plugin/core/picker.h"
 #include "plugin/core/types.h"
+#include "plugin/io/unique_fd.h"
 
 namespace predial {
 
@@ -53,7 +54,6 @@ class alignas(64) Slot {
   static constexpr uint64_t kOneLease = (uint64_t{1} << kRpcsShift) | 1;
 
   std::atomic<uint64_t> word_{0};
-  std::atomic<int> failures_{0};  // in a row, without an answer
   std::atomic<bool> proved_{false};
   // Never above it while another member has room.
   std::atomic<uint32_t> stream_limit_{UINT32_MAX};
@@ -61,6 +61,7 @@ class alignas(64) Slot {
   // Written by the loop's thread while the slot is closed and not leased.
   MemberId id_{};
   std::shared_ptr<grpc::Channel> channel_;
+  std::shared_ptr<const UniqueFd> socket_;
 };
 
 // One RPC's hold on a member. Gives it back when it is ended or destroyed.
@@ -82,7 +83,8 @@ class Lease {
   const Slot& slot() const { return *slot_; }
   Source source() const { return source_; }
 
-  // Gives the member back, with what became of the RPC.
+  // Gives the member back, with what became of the RPC. A member whose connection is gone gets no
+  // further lease from that moment on.
   void End(RpcOutcome outcome);
   // Without a word on it: the RPC was never started, or nobody asked for its status.
   void End();
@@ -105,26 +107,31 @@ class MemberTable {
     std::function<void()> attention;
     // A closed slot may have given its last lease back.
     std::function<void(Slot*)> idle;
-    // RPC after RPC failed on it.
-    std::function<void(MemberId)> failing;
+    // An RPC found that its member takes no more, and closed its slot. Comes before that lease is
+    // back.
+    std::function<void(MemberId)> going_away;
   };
 
-  // `capacity`: most slots published at a time. `failures_max`: see PoolOptions.
-  MemberTable(int capacity, PickerKind picker, int failures_max, Signals signals);
+  // `capacity`: most slots published at a time. `alive_check`: see PoolOptions.
+  MemberTable(int capacity, PickerKind picker, bool alive_check, Signals signals);
 
   // --- RPC threads
 
   // A published member, or the fallback when there is none (or none that is still open).
   Lease Acquire();
+  // The fallback, whatever is published.
+  Lease AcquireFallback();
 
   // --- The loop's thread
 
-  // A closed slot without leases, now open, but not published.
-  Slot* Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit);
+  // A closed slot without leases, now open, but not published. `socket` is the channel's
+  // connection, to be looked at; null if it has none of its own.
+  Slot* Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,
+             std::shared_ptr<const UniqueFd> socket = nullptr);
   // No new leases from here on. True if none is out; otherwise Signals::idle follows.
   bool Close(Slot* slot);
-  // Lets go of the channel of a closed slot. False, and nothing happens, if the slot is open or
-  // leased.
+  // Lets go of the channel and the socket of a closed slot. False, and nothing happens, if the slot
+  // is open or leased.
   bool Free(Slot* slot);
   void Publish(const std::vector<Slot*>& slots);
 
@@ -146,7 +153,11 @@ class MemberTable {
     std::atomic<uint64_t> ticket{0};
   };
 
-  Lease TakeFallback();
+  // Closes the slot of a connection that takes no more RPCs.
+  void CloseGone(Slot* slot);
+  // The same for all published slots whose connections have been closed: when a server dies, the
+  // first RPC that fails spares those that follow.
+  void CloseHungUp();
   // Null if the slot is not open, or is full and `above_limit` is false.
   bool TryTake(Slot* slot, bool above_limit, bool* reused);
   void Return(Slot* slot, uint64_t word);
@@ -157,7 +168,7 @@ class MemberTable {
   static unsigned ThreadShard();
 
   const PickerKind picker_;
-  const int failures_max_;
+  const bool alive_check_;
   const Signals signals_;
 
   // What changes seldom, read by every RPC.

@@ -60,7 +60,6 @@ absl::Status PoolOptions::Validate() const {
   check.Range("spare_lifetime", spare_lifetime, 100 * kMillisecond, absl::Hours(1));
   check.Range("dials_max", dials_max, 1, kConnectionsLimit);
   check.Range("settings_wait", settings_wait, absl::ZeroDuration(), absl::Seconds(10));
-  check.Range("failures_max", failures_max, 1, 1000000);
   check.Range("resolve_interval", resolve_interval, absl::Seconds(1), absl::Hours(24));
 
   check.Range("backoff.max", backoff.max, kMillisecond, absl::Hours(1));

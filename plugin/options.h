@@ -83,14 +83,13 @@ struct PoolOptions {
   // RPC instead (a server may wait for the client's first bytes). Default 200 ms; range [0, 10 s].
   absl::Duration settings_wait = absl::Milliseconds(200);
 
-  // A member whose RPCs end this many times in a row without any answer from the server is
-  // replaced; one whose connection is known to be closing, at the first. Default 3; range [1,
-  // 1000000].
-  int failures_max = 3;
-
   // How a ready member is chosen for an RPC. None of the kinds takes a lock, and none puts an RPC
   // on a member at its peer's stream limit while another has room.
   PickerKind picker = PickerKind::kRoundRobin;
+
+  // Look at a connection before each RPC on it: one that the peer has closed is then never used,
+  // even in the moment before the pool has been told. Costs one poll(2), about 0.2 us. Default on.
+  bool alive_check = true;
 
   // How often a dns: target is looked up again, beside the lookups that failing connections cause.
   // Default 30 s; range [1 s, 24 h].

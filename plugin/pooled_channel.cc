@@ -151,8 +151,15 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
                                                grpc::ClientContext* context,
                                                grpc::CompletionQueue* queue) {
   if (pool_ == nullptr) return ChannelAccess::CreateCall(lame_.get(), method, context, queue);
-  const Time began = Clock::now();
-  const StartingRpc rpc(pool_->table().Acquire(), began);
+  PoolEvents* const events = pool_->events();
+  const Time asked = events == nullptr ? Time() : Clock::now();
+  // A member would drop per-call credentials and send the RPC; an ordinary channel refuses to, over
+  // plaintext.
+  Lease lease = context->credentials() == nullptr ? pool_->table().Acquire()
+                                                  : pool_->table().AcquireFallback();
+  const Time began = events == nullptr ? Time() : Clock::now();
+  if (events != nullptr) events->OnCheckout(began - asked);
+  const StartingRpc rpc(std::move(lease), began);
   // The context shares the channel from here on, and its interceptor has the lease.
   return ChannelAccess::CreateCall(rpc.slot().channel().get(), method, context, queue);
 }
@@ -169,7 +176,7 @@ void* PooledChannel::RegisterMethod(const char* /*method*/) {
 }
 
 grpc::CompletionQueue* PooledChannel::CallbackCQ() {
-  return ChannelAccess::CallbackCQ(pool_ == nullptr ? lame_.get() : pool_->target_anchor());
+  return ChannelAccess::CallbackCQ(pool_ == nullptr ? lame_.get() : pool_->callback_owner());
 }
 
 }  // namespace predial

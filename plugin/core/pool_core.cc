@@ -94,12 +94,12 @@ Actions PoolCore::OnDrained(Time now, MemberId id) {
   return actions;
 }
 
-Actions PoolCore::OnFailing(Time now, MemberId id) {
+Actions PoolCore::OnGoingAway(Time now, MemberId id) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
   if (member->state() == MemberState::kReady || member->state() == MemberState::kEjected) {
-    DrainMember(*member, CloseReason::kFailing, actions);
+    DrainMember(*member, CloseReason::kGoingAway, actions);
   }
   Reconcile(now, actions);
   return actions;

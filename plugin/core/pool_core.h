@@ -81,8 +81,8 @@ class PoolCore {
   // is a failed attempt, so that a server that accepts and hangs up is not dialed in a loop.
   Actions OnPeerClosed(Time now, MemberId member, bool proved);
   Actions OnDrained(Time now, MemberId member);
-  // RPC after RPC on it failed as only a broken connection makes them.
-  Actions OnFailing(Time now, MemberId member);
+  // An RPC found that the connection takes no more: a GOAWAY came, or it is closed.
+  Actions OnGoingAway(Time now, MemberId member);
   Actions OnChecked(Time now, MemberId member, HealthResult result);
   // A message of the endpoint's health watch, or its end (kNoAnswer).
   Actions OnWatched(Time now, EndpointId endpoint, HealthResult result);

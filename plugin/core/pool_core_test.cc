@@ -318,12 +318,12 @@ TEST_F(PoolCoreTest, AMemberThatDoesNotAnswerItsChecksIsReplaced) {
   EXPECT_THAT(Drained(2), ElementsAre("Close{2, unhealthy}"));
 }
 
-TEST_F(PoolCoreTest, AFailingMemberIsReplaced) {
+TEST_F(PoolCoreTest, AMemberThatIsGoingAwayIsReplaced) {
   StartWithTwoReady();
-  EXPECT_THAT(Text(core().OnFailing(now_, M(3))),
+  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3))),
               ElementsAre("Drain{3}", "Connect{4, 1}", "Publish{2}"));
-  EXPECT_THAT(Text(core().OnFailing(now_, M(3))), IsEmpty());
-  EXPECT_THAT(Drained(3), ElementsAre("Close{3, failing}"));
+  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3))), IsEmpty());
+  EXPECT_THAT(Drained(3), ElementsAre("Close{3, going_away}"));
 }
 
 TEST_F(PoolCoreTest, AProcessWithoutDescriptorsKeepsWhatItHasAndTriesOneByOne) {

@@ -8,8 +8,8 @@ const char* ToString(CloseReason reason) {
       return "peer_closed";
     case CloseReason::kIdle:
       return "idle";
-    case CloseReason::kFailing:
-      return "failing";
+    case CloseReason::kGoingAway:
+      return "going_away";
     case CloseReason::kUnhealthy:
       return "unhealthy";
     case CloseReason::kRebalanced:

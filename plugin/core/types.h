@@ -22,7 +22,7 @@ enum class EndpointId : uint64_t {};
 enum class CloseReason {
   kPeerClosed,    // the peer, or the network, ended it
   kIdle,          // above the wanted size for idle_timeout
-  kFailing,       // its RPCs failed one after the other without one success
+  kGoingAway,     // an RPC found that it takes no more: GOAWAY, or closed already
   kUnhealthy,     // a health check on it got no answer
   kRebalanced,    // made room for a member on an endpoint with too few
   kEndpointGone,  // the resolver no longer lists its address
@@ -57,9 +57,8 @@ const char* ToString(HealthResult result);
 
 // How an RPC ended, as far as its connection is concerned.
 enum class RpcOutcome {
-  kAnswered,  // by the server, whatever the status; or never sent for a reason of the caller's
-  kTransportFailed,  // no answer: the stream failed
-  kConnectionGone,   // no answer: the connection is closing or closed
+  kAnswered,        // with whatever status; or it was never sent, for a reason of the caller's
+  kConnectionGone,  // its connection takes no more RPCs
 };
 
 }  // namespace predial

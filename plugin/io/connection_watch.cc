@@ -1,6 +1,7 @@
 #include "plugin/io/connection_watch.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -12,6 +13,15 @@
 #include "plugin/io/dialer.h"
 
 namespace predial {
+
+bool HasHungUp(const UniqueFd& socket) {
+  pollfd poller = {socket.get(), POLLRDHUP, 0};
+  int ready;
+  do {
+    ready = poll(&poller, 1, /*timeout=*/0);
+  } while (ready < 0 && errno == EINTR);
+  return ready > 0 && (poller.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
 
 absl::StatusOr<std::unique_ptr<ConnectionWatch>> ConnectionWatch::Create(
     EventLoop& loop, int fd, absl::AnyInvocable<void()> on_closed) {
@@ -25,18 +35,20 @@ absl::StatusOr<std::unique_ptr<ConnectionWatch>> ConnectionWatch::Create(
       new ConnectionWatch(loop, std::move(copy), std::move(on_closed)));
   // EPOLLHUP and EPOLLERR are always reported.
   auto id =
-      loop.Watch(watch->fd_.get(), EPOLLRDHUP, [raw = watch.get()](uint32_t) { raw->OnEvents(); });
+      loop.Watch(watch->fd_->get(), EPOLLRDHUP, [raw = watch.get()](uint32_t) { raw->OnEvents(); });
   if (!id.ok()) return id.status();
   watch->watch_ = *id;
   return watch;
 }
 
 ConnectionWatch::ConnectionWatch(EventLoop& loop, UniqueFd fd, absl::AnyInvocable<void()> on_closed)
-    : loop_(loop), fd_(std::move(fd)), on_closed_(std::move(on_closed)) {}
+    : loop_(loop),
+      fd_(std::make_shared<const UniqueFd>(std::move(fd))),
+      on_closed_(std::move(on_closed)) {}
 
 ConnectionWatch::~ConnectionWatch() { loop_.Unwatch(watch_); }
 
-void ConnectionWatch::ForceClose() { shutdown(fd_.get(), SHUT_RDWR); }
+void ConnectionWatch::ForceClose() { shutdown(fd_->get(), SHUT_RDWR); }
 
 void ConnectionWatch::OnEvents() {
   loop_.Unwatch(std::exchange(watch_, EventLoop::WatchId::kNone));

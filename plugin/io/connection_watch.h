@@ -16,6 +16,9 @@
 
 namespace predial {
 
+// Whether either side has closed the connection, as far as the kernel knows. Thread-safe.
+bool HasHungUp(const UniqueFd& socket);
+
 class ConnectionWatch {
  public:
   // `on_closed` is called once, unless the watch is destroyed before; it may destroy the watch.
@@ -29,12 +32,15 @@ class ConnectionWatch {
   // Ends the connection, whatever is in flight on it.
   void ForceClose();
 
+  // The duplicate, shared with those that want to look at the connection themselves.
+  const std::shared_ptr<const UniqueFd>& socket() const { return fd_; }
+
  private:
   ConnectionWatch(EventLoop& loop, UniqueFd fd, absl::AnyInvocable<void()> on_closed);
   void OnEvents();
 
   EventLoop& loop_;
-  const UniqueFd fd_;
+  const std::shared_ptr<const UniqueFd> fd_;
   absl::AnyInvocable<void()> on_closed_;
   EventLoop::WatchId watch_ = EventLoop::WatchId::kNone;
 };

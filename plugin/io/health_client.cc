@@ -42,12 +42,12 @@ HealthResult ResultOf(grpc::ByteBuffer& bytes) {
   }
 }
 
-HealthResult ResultOf(const grpc::Status& status, const grpc::ClientContext& context) {
+HealthResult ResultOf(const grpc::Status& status) {
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
       // The server itself, or a proxy whose server is down; or nobody.
-      return JudgeOutcome(status, context) == RpcOutcome::kAnswered ? HealthResult::kNotServing
-                                                                    : HealthResult::kNoAnswer;
+      return JudgeOutcome(status) == RpcOutcome::kAnswered ? HealthResult::kNotServing
+                                                           : HealthResult::kNoAnswer;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
       return HealthResult::kNoAnswer;
@@ -126,7 +126,7 @@ class CheckCall : public HealthCall {
   }
 
   void OnCompleted(bool /*ok*/) override {
-    Report(status_.ok() ? ResultOf(response_) : ResultOf(status_, context_), /*last=*/true);
+    Report(status_.ok() ? ResultOf(response_) : ResultOf(status_), /*last=*/true);
     LetGo();
   }
 
@@ -167,8 +167,7 @@ class WatchCall : public HealthCall {
         return;
       case Step::kFinish: {
         // An OK end says no more about the server than a broken stream does.
-        const HealthResult result =
-            status_.ok() ? HealthResult::kNoAnswer : ResultOf(status_, context_);
+        const HealthResult result = status_.ok() ? HealthResult::kNoAnswer : ResultOf(status_);
         Report(result == HealthResult::kUnimplemented ? result : HealthResult::kNoAnswer,
                /*last=*/true);
         LetGo();

@@ -55,10 +55,12 @@ void MemberSetup::Prime() {
       loop_, poller_, member_.channel, options_.health_service, options_.health_timeout,
       [this](HealthResult result) {
         prime_.reset();
-        if (result != HealthResult::kNoAnswer) return Succeed();
+        if (result == HealthResult::kServing || result == HealthResult::kUnimplemented) {
+          return Succeed();
+        }
         Fail(DialResult::kNotHttp2,
-             "connected, but nothing there answers HTTP/2: no SETTINGS, and no answer to a health "
-             "check");
+             "connected, but it sent no SETTINGS, and to a health check no good answer: not an "
+             "HTTP/2 server, or one that is not serving");
       });
 }
 

@@ -1,27 +1,23 @@
 #include "plugin/io/rpc_outcome.h"
 
-#include <string>
-
 #include "absl/strings/match.h"
 
 namespace predial {
 namespace {
 
-// In the debug error string of a status that came over the wire (gRPC 1.51; since 1.2 at least).
-constexpr char kFromServer[] = "Error received from peer";
-// Status messages of a connection that takes no new RPCs (gRPC 1.51).
-constexpr char kGoAway[] = "GOAWAY received";
-constexpr char kClosed[] = "Transport closed";
+// Messages of UNAVAILABLE (gRPC 1.51): a GOAWAY came; the transport was closed before the RPC
+// started, or under it; a read or a write failed, where the system call stands before the cause.
+constexpr const char* kGone[] = {"GOAWAY received", "Transport closed", "Socket closed",
+                                 "Connection reset by peer", "Broken pipe"};
 
 }  // namespace
 
-RpcOutcome JudgeOutcome(const grpc::Status& status, const grpc::ClientContext& context) {
+RpcOutcome JudgeOutcome(const grpc::Status& status) {
   if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return RpcOutcome::kAnswered;
-  if (absl::StrContains(context.debug_error_string(), kFromServer)) return RpcOutcome::kAnswered;
-  if (status.error_message() == kGoAway || status.error_message() == kClosed) {
-    return RpcOutcome::kConnectionGone;
+  for (const char* gone : kGone) {
+    if (absl::EndsWith(status.error_message(), gone)) return RpcOutcome::kConnectionGone;
   }
-  return RpcOutcome::kTransportFailed;
+  return RpcOutcome::kAnswered;
 }
 
 }  // namespace predial

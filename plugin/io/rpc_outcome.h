@@ -1,18 +1,17 @@
 // What the end of an RPC says about its connection.
 //
-// gRPC gives the server's UNAVAILABLE and the transport's the same code. What tells them apart is
-// text that depends on gRPC's version; rpc_outcome.cc holds all of it, rpc_outcome_test.cc shows
-// with real servers that it still fits.
+// gRPC gives the server's own UNAVAILABLE and the transport's the same code, and even the same
+// debug string. What tells them apart is the message, which depends on gRPC's version:
+// rpc_outcome.cc has the table, and rpc_outcome_test.cc shows with real servers that it still fits.
+// A server that makes the same text its own costs a connection, and nothing else.
 #pragma once
 
-#include <grpcpp/client_context.h>
 #include <grpcpp/support/status.h>
 
 #include "plugin/core/types.h"
 
 namespace predial {
 
-// `context` is that of the RPC that ended with `status`.
-RpcOutcome JudgeOutcome(const grpc::Status& status, const grpc::ClientContext& context);
+RpcOutcome JudgeOutcome(const grpc::Status& status);
 
 }  // namespace predial

@@ -1,0 +1,187 @@
+// kill -9 of a server under load, a hundred times over: only what was in flight is lost, the pool
+// serves again as soon as the server does, and nothing grows.
+#include <gtest/gtest.h>
+#include <malloc.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/strip.h"
+#include "examples/echo/process.h"
+#include "plugin/channel_test_util.h"
+#include "plugin/mutex.h"
+#include "plugin/pooled_channel.h"
+
+namespace predial {
+namespace {
+
+constexpr int kThreads = 8;
+constexpr int kRestarts = 100;
+
+using Clock = std::chrono::steady_clock;
+
+// The real server, as a process that can be killed, on one port throughout.
+class Server {
+ public:
+  void Start() {
+    auto process = Process::Start({"examples/echo/echo_server", absl::StrCat("--port=", port_)});
+    ASSERT_TRUE(process.ok()) << process.status();
+    process_ = *std::move(process);
+    const auto line = process_->ReadLine();
+    ASSERT_TRUE(line.ok()) << line.status() << process_->ErrorOutput();
+    absl::string_view address = *line;
+    ASSERT_TRUE(absl::ConsumePrefix(&address, "listening on 127.0.0.1:")) << *line;
+    port_ = std::string(address);
+  }
+
+  void Kill() {
+    process_->Signal(SIGKILL);
+    EXPECT_TRUE(process_->Wait().ok());
+  }
+
+  std::string target() const { return "ipv4:127.0.0.1:" + port_; }
+
+ private:
+  std::string port_ = "0";
+  std::unique_ptr<Process> process_;
+};
+
+// The process's threads by name, for the report of a failure.
+std::string ThreadNames() {
+  std::map<std::string, int> names;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    ++names[name];
+  }
+  std::string text;
+  for (const auto& [name, count] : names) absl::StrAppend(&text, count, " x ", name, "\n");
+  return text;
+}
+
+size_t CountEntries(const char* folder) {
+  return std::distance(std::filesystem::directory_iterator(folder),
+                       std::filesystem::directory_iterator());
+}
+
+// Threads that call all the time, and what became of their RPCs.
+class Load {
+ public:
+  explicit Load(std::shared_ptr<PooledChannel> channel) {
+    for (int i = 0; i < kThreads; ++i) {
+      threads_.emplace_back([this, channel] { Run(*echo::v1::Echo::NewStub(channel)); });
+    }
+  }
+
+  void Stop() {
+    stop_ = true;
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  // RPCs that failed although they began after `time`.
+  int LostThatBeganAfter(Clock::time_point time) {
+    MutexLock lock(mutex_);
+    return std::count_if(lost_began_.begin(), lost_began_.end(),
+                         [&](Clock::time_point began) { return began > time; });
+  }
+  int64_t succeeded() const { return succeeded_; }
+  int64_t lost() const { return lost_; }
+  Clock::time_point first_success_after(Clock::time_point time) const {
+    EXPECT_TRUE(Eventually([&] { return Clock::time_point(Clock::duration(last_)) > time; }));
+    return Clock::time_point(Clock::duration(last_));
+  }
+  std::string Errors() {
+    MutexLock lock(mutex_);
+    std::string text;
+    for (const auto& [error, count] : errors_) absl::StrAppend(&text, count, " x ", error, "\n");
+    return text;
+  }
+
+ private:
+  void Run(echo::v1::Echo::Stub& stub) {
+    while (!stop_) {
+      const auto began = Clock::now();
+      const grpc::Status status = Echo(stub);
+      if (status.ok()) {
+        ++succeeded_;
+        last_ = Clock::now().time_since_epoch().count();
+      } else {
+        ++lost_;
+        MutexLock lock(mutex_);
+        lost_began_.push_back(began);
+        ++errors_[absl::StrCat(status.error_code(), " ", status.error_message())];
+      }
+    }
+  }
+
+  std::atomic<bool> stop_{false};
+  std::atomic<int64_t> succeeded_{0};
+  std::atomic<int64_t> lost_{0};
+  std::atomic<Clock::rep> last_{0};  // success, since the clock's epoch
+  Mutex mutex_;
+  std::vector<Clock::time_point> lost_began_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, int> errors_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::thread> threads_;
+};
+
+TEST(PooledChannelKillTest, LosesWhatIsInFlightServesAgainAtOnceAndGrowsNothing) {
+  Server server;
+  ASSERT_NO_FATAL_FAILURE(server.Start());
+  const auto channel = PooledChannel::Create(server.target(), grpc::InsecureChannelCredentials());
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  Load load(channel);
+  size_t descriptors = 0;
+  size_t threads = 0;
+  std::string thread_names;
+  size_t heap = 0;
+  Clock::duration slowest{};
+  int64_t lost_most = 0;
+  int64_t lost_late = 0;
+  for (int restart = 0; restart < kRestarts; ++restart) {
+    const int64_t before = load.succeeded();
+    ASSERT_TRUE(Eventually([&] { return load.succeeded() > before + kThreads; }));
+    const int64_t lost = load.lost();
+    server.Kill();
+    const auto dead = Clock::now();
+    ASSERT_TRUE(Eventually([&] { return ReadyMembers(*channel) == 0; }));
+    ASSERT_NO_FATAL_FAILURE(server.Start());
+    const auto back = Clock::now();
+    slowest = std::max(slowest, load.first_success_after(back) - back);
+    ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+    lost_most = std::max(lost_most, load.lost() - lost);
+    lost_late += load.LostThatBeganAfter(dead);
+    if (restart == 9) {
+      descriptors = CountEntries("/proc/self/fd");
+      threads = CountEntries("/proc/self/task");
+      thread_names = ThreadNames();
+      heap = mallinfo2().uordblks;
+    }
+  }
+  const size_t heap_after = mallinfo2().uordblks;
+  std::printf(
+      "%lld RPCs, %lld lost, at most %lld in one kill; slowest return %.0f ms; heap %+lld KiB\n%s",
+      static_cast<long long>(load.succeeded()), static_cast<long long>(load.lost()),
+      static_cast<long long>(lost_most), std::chrono::duration<double, std::milli>(slowest).count(),
+      (static_cast<long long>(heap_after) - static_cast<long long>(heap)) / 1024,
+      load.Errors().c_str());
+  EXPECT_LE(CountEntries("/proc/self/fd"), descriptors + 4);
+  EXPECT_LE(CountEntries("/proc/self/task"), threads + 2) << "before:\n"
+                                                          << thread_names << "after:\n"
+                                                          << ThreadNames();
+  load.Stop();
+  EXPECT_EQ(lost_late, 0);
+  // A dying process closes its sockets one after the other: a thread may meet two of them.
+  EXPECT_LE(lost_most, 2 * kThreads + 2);
+  EXPECT_LT(slowest, std::chrono::seconds(1));
+  EXPECT_EQ(channel->Stats().leases, 0);
+}
+
+}  // namespace
+}  // namespace predial
