@@ -53,7 +53,10 @@ Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit) {
   member->last_activity = now;
   member->stream_limit = stream_limit;
   Endpoint& endpoint = endpoints_.at(member->endpoint);
-  if (endpoint.failures > 0) actions.push_back(WakeAnchor{endpoint.id});
+  // RPCs may be waiting on ordinary channels that back off.
+  if (endpoint.failures > 0 || state_ != PoolState::kReady) {
+    actions.push_back(WakeAnchor{endpoint.id});
+  }
   endpoint.failures = 0;
   local_failures_ = 0;
   Reconcile(now, actions);

@@ -90,7 +90,7 @@ class PoolCoreTest : public testing::Test {
 TEST_F(PoolCoreTest, ConnectsTheMinimumAndPublishesWhatIsReady) {
   EXPECT_THAT(Resolved({"a"}), ElementsAre("AddEndpoint{1, a}", "Connect{2, 1}", "Connect{3, 1}"));
   EXPECT_EQ(core().state(), PoolState::kConnecting);
-  EXPECT_THAT(Ready(2), ElementsAre("Publish{2}", "SetState{READY}"));
+  EXPECT_THAT(Ready(2), ElementsAre("WakeAnchor{1}", "Publish{2}", "SetState{READY}"));
   EXPECT_THAT(Ready(3), ElementsAre("Publish{2, 3}"));
   EXPECT_THAT(Tick(), IsEmpty());
   EXPECT_EQ(core().NextTick(now_), Time::max());
@@ -118,7 +118,8 @@ TEST_F(PoolCoreTest, NeverMoreThanTheMaximum) {
 TEST_F(PoolCoreTest, NeverMoreDialsAtATimeThanAllowed) {
   policy_.dials_max = 1;
   EXPECT_THAT(Resolved({"a"}), ElementsAre("AddEndpoint{1, a}", "Connect{2, 1}"));
-  EXPECT_THAT(Ready(2), ElementsAre("Connect{3, 1}", "Publish{2}", "SetState{READY}"));
+  EXPECT_THAT(Ready(2),
+              ElementsAre("WakeAnchor{1}", "Connect{3, 1}", "Publish{2}", "SetState{READY}"));
 }
 
 TEST_F(PoolCoreTest, GrowsByLoadAndShrinksAfterTheIdleTimeout) {
@@ -184,6 +185,16 @@ TEST_F(PoolCoreTest, RetriesSoonerWhileRpcsFindNoReadyMember) {
   EXPECT_THAT(Tick(Demand()), IsEmpty());
   now_ += milliseconds(500);
   EXPECT_THAT(Tick(Demand()), ElementsAre("Connect{13, 1}"));
+}
+
+// A server may be back before anybody found it gone: there was no failure then, but RPCs wait.
+TEST_F(PoolCoreTest, TheFirstReadyMemberWakesTheAnchorEvenWithoutAFailure) {
+  policy_.sizing.min = 1;
+  Resolved({"a"});
+  Ready(2);
+  now_ += seconds(10);
+  PeerClosed(2);
+  EXPECT_THAT(Ready(3), ElementsAre("WakeAnchor{1}", "Publish{3}", "SetState{READY}"));
 }
 
 TEST_F(PoolCoreTest, AServerThatHangsUpAtOnceIsBackedOffFrom) {
