@@ -1,0 +1,126 @@
+// The channels that the API tests compare: the same test runs over an ordinary channel and over a
+// PooledChannel, on its members and on its anchor, and has to hold for each.
+#pragma once
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/impl/channel_interface.h>
+#include <grpcpp/support/channel_arguments.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "plugin/channel_test_util.h"
+#include "plugin/io/dialer.h"
+#include "plugin/pooled_channel.h"
+
+namespace predial {
+
+enum class ChannelKind {
+  kOrdinary,  // grpc::CreateCustomChannel: says what is right
+  kMembers,   // a PooledChannel whose members are ready
+  kAnchor,    // a PooledChannel that never has a member
+};
+inline constexpr ChannelKind kChannelKinds[] = {ChannelKind::kOrdinary, ChannelKind::kMembers,
+                                                ChannelKind::kAnchor};
+inline std::string NameOf(ChannelKind kind) {
+  switch (kind) {
+    case ChannelKind::kOrdinary:
+      return "Ordinary";
+    case ChannelKind::kMembers:
+      return "Members";
+    case ChannelKind::kAnchor:
+      break;
+  }
+  return "Anchor";
+}
+
+// Every dial fails.
+class FailingDialer final : public Dialer {
+ public:
+  std::unique_ptr<PendingDial> Dial(EventLoop& loop, const std::vector<Address>&,
+                                    Done done) override {
+    return std::make_unique<Failure>(loop, std::move(done));
+  }
+
+ private:
+  class Failure final : public PendingDial {
+   public:
+    Failure(EventLoop& loop, Done done) : loop_(loop) {
+      timer_ = loop_.RunAt(loop_.Now(), [done = std::move(done)]() mutable {
+        auto moved = std::move(done);
+        moved(DialError(DialResult::kRefused, "this dialer always fails"));
+      });
+    }
+    ~Failure() override { loop_.Cancel(timer_); }
+
+   private:
+    EventLoop& loop_;
+    EventLoop::TimerId timer_;
+  };
+};
+
+// A channel of the wanted kind, and for the pooled ones what is left of it to check.
+class ChannelUnderTest {
+ public:
+  // Waits for the members if it is to have some.
+  ChannelUnderTest(ChannelKind kind, const std::string& target,
+                   const grpc::ChannelArguments& args = {},
+                   PooledChannel::Interceptors interceptors = {}, PoolOptions options = {})
+      : kind_(kind) {
+    const auto credentials = grpc::InsecureChannelCredentials();
+    if (kind == ChannelKind::kOrdinary) {
+      grpc::ChannelArguments own = args;
+      own.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+      channel_ = grpc::experimental::CreateCustomChannelWithInterceptors(target, credentials, own,
+                                                                         std::move(interceptors));
+      return;
+    }
+    if (kind == ChannelKind::kAnchor) {
+      options.dialer = std::make_shared<FailingDialer>();
+      options.backoff.initial = options.backoff.max = options.backoff.under_demand = absl::Hours(1);
+    }
+    pooled_ = PooledChannel::Create(target, credentials, args, std::move(interceptors), options);
+    channel_ = pooled_;
+    if (kind == ChannelKind::kMembers) {
+      EXPECT_TRUE(WaitForReadyMembers(*pooled_, options.connections_min))
+          << pooled_->Stats().last_error;
+    }
+  }
+  ChannelUnderTest(ChannelUnderTest&&) = default;
+
+  const std::shared_ptr<grpc::ChannelInterface>& get() const { return channel_; }
+  // Null for an ordinary channel.
+  const std::shared_ptr<PooledChannel>& pooled() const { return pooled_; }
+
+  // Expects that all RPCs took the way that they should, and that they have ended as far as the
+  // pool is concerned: shuts it down.
+  void ExpectAllReturned() const {
+    if (pooled_ == nullptr) return;
+    EXPECT_TRUE(Eventually([&] { return pooled_->Stats().leases == 0; }));
+    const PoolStats stats = pooled_->Stats();
+    if (kind_ == ChannelKind::kMembers) {
+      EXPECT_EQ(stats.checkouts_anchor, 0);
+    } else {
+      EXPECT_EQ(stats.checkouts_new + stats.checkouts_reused, 0);
+    }
+    EXPECT_TRUE(pooled_->Shutdown(absl::Now() + absl::FromChrono(kPatience)));
+  }
+  // RPCs in flight on members.
+  int64_t leases() const { return pooled_ == nullptr ? 0 : pooled_->Stats().leases; }
+
+ private:
+  ChannelKind kind_;
+  std::shared_ptr<PooledChannel> pooled_;
+  std::shared_ptr<grpc::ChannelInterface> channel_;
+};
+
+inline std::chrono::system_clock::time_point Patiently() {
+  return std::chrono::system_clock::now() + kPatience;
+}
+
+}  // namespace predial
