@@ -1,29 +1,20 @@
 #include "plugin/io/socket_pool.h"
 
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <utility>
 
+#include "plugin/io/connection_watch.h"
+
 namespace predial {
-namespace {
-
-// Whether both sides still have the connection open, as far as the kernel knows.
-bool IsAlive(int fd) {
-  char byte;
-  ssize_t count;
-  do {
-    count = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  } while (count < 0 && errno == EINTR);
-  return count > 0 || (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK));
-}
-
-}  // namespace
-
 class SocketPool::TakeDial : public Checkout {
  public:
-  TakeDial(SocketPool& pool, Done done) { dial_ = pool.Dial(std::move(done)); }
+  TakeDial(SocketPool& pool, Done done) {
+    dial_ = pool.Dial([&pool, done = std::move(done)](absl::StatusOr<DialedSocket> dialed) mutable {
+      if (dialed.ok()) pool.failures_ = 0;
+      done(std::move(dialed));
+    });
+  }
 
  private:
   std::unique_ptr<PendingDial> dial_;
@@ -59,15 +50,23 @@ SocketPool::~SocketPool() {
 void SocketPool::SetSpares(int count) {
   wanted_ = count;
   while (spares() > wanted_) Remove(spares_.begin());
-  if (wanted_ == 0) spare_dial_.reset();
+  if (wanted_ == 0) {
+    spare_dial_.reset();
+    loop_.Cancel(std::exchange(retry_, EventLoop::TimerId::kNone));
+  }
   Fill();
 }
 
 std::unique_ptr<SocketPool::Checkout> SocketPool::Take(Done done) {
   while (!spares_.empty()) {
     // The youngest: it is the likeliest to be alive.
-    DialedSocket socket = Remove(std::prev(spares_.end()));
-    if (!IsAlive(socket.fd.get())) continue;
+    const auto youngest = std::prev(spares_.end());
+    if (HasHungUp(youngest->socket.fd)) {
+      OnSpareHungUp(youngest);
+      continue;
+    }
+    DialedSocket socket = Remove(youngest);
+    failures_ = 0;
     Fill();
     return std::make_unique<TakeSpare>(loop_, std::move(socket), std::move(done));
   }
@@ -80,7 +79,6 @@ std::unique_ptr<PendingDial> SocketPool::Dial(Done done) {
       loop_, options_.addresses,
       [this, began, done = std::move(done)](absl::StatusOr<DialedSocket> dialed) mutable {
         if (options_.on_dialed) options_.on_dialed(dialed.status(), loop_.Now() - began);
-        if (dialed.ok()) failures_ = 0;
         done(std::move(dialed));
       });
 }
@@ -98,8 +96,14 @@ void SocketPool::OnSpareDialed(absl::StatusOr<DialedSocket> dialed) {
     Fill();
     return;
   }
+  FillLater();
+}
+
+void SocketPool::FillLater() {
   // Without jitter: this dial follows the members', whose backoff has it.
-  retry_ = loop_.RunAt(loop_.Now() + BackoffDelay(options_.backoff, ++failures_, 0.5), [this] {
+  const Duration delay = BackoffDelay(options_.backoff, ++failures_, 0.5);
+  if (retry_ != EventLoop::TimerId::kNone) return;
+  retry_ = loop_.RunAt(loop_.Now() + delay, [this] {
     retry_ = EventLoop::TimerId::kNone;
     Fill();
   });
@@ -108,15 +112,24 @@ void SocketPool::OnSpareDialed(absl::StatusOr<DialedSocket> dialed) {
 void SocketPool::Park(DialedSocket socket) {
   if (spares() >= wanted_) return;  // no longer wanted: closed
   const int fd = socket.fd.get();
-  const auto spare = spares_.insert(spares_.end(), Spare{std::move(socket)});
-  const auto replace = [this, spare] {
+  const auto spare = spares_.insert(spares_.end(), Spare{std::move(socket), loop_.Now()});
+  spare->expiry = loop_.RunAt(spare->since + options_.spare_lifetime, [this, spare] {
     Remove(spare);
+    failures_ = 0;
     Fill();
-  };
-  spare->expiry = loop_.RunAt(loop_.Now() + options_.spare_lifetime, replace);
-  auto watch = loop_.Watch(fd, EPOLLRDHUP, [replace](uint32_t) { replace(); });
+  });
+  auto watch = loop_.Watch(fd, EPOLLRDHUP, [this, spare](uint32_t) { OnSpareHungUp(spare); });
   // Without a watch a spare that dies is found at the checkout.
   if (watch.ok()) spare->watch = *watch;
+}
+
+void SocketPool::OnSpareHungUp(Spares::iterator spare) {
+  const bool soon = loop_.Now() - spare->since < options_.backoff.initial;
+  Remove(spare);
+  // A server, or a balancer without any, may accept and hang up for as long as one dials.
+  if (soon) return FillLater();
+  failures_ = 0;
+  Fill();
 }
 
 DialedSocket SocketPool::Remove(Spares::iterator spare) {

@@ -7,9 +7,8 @@
 //
 // Threads:   the loop's thread only; callbacks run there, never from within a call.
 // Ownership: sockets in the pool are the pool's; one that was checked out is the caller's.
-// Errors:    a failed checkout has the dialer's status; spares that cannot be dialed are tried
-// again
-//            with backoff, and never fail a checkout.
+// Errors:    a failed checkout has the dialer's status. Spares that cannot be dialed, or hang up
+//            at once, are tried again with backoff, and never fail a checkout.
 #pragma once
 
 #include <list>
@@ -63,6 +62,7 @@ class SocketPool {
  private:
   struct Spare {
     DialedSocket socket;
+    Time since;
     EventLoop::WatchId watch = EventLoop::WatchId::kNone;
     EventLoop::TimerId expiry = EventLoop::TimerId::kNone;
   };
@@ -71,8 +71,10 @@ class SocketPool {
   class TakeSpare;
 
   void Fill();
+  void FillLater();  // with backoff
   void OnSpareDialed(absl::StatusOr<DialedSocket> dialed);
   void Park(DialedSocket socket);
+  void OnSpareHungUp(Spares::iterator spare);
   // Takes a spare out of the pool, with what watches over it.
   DialedSocket Remove(Spares::iterator spare);
   std::unique_ptr<PendingDial> Dial(Done done);
@@ -83,7 +85,7 @@ class SocketPool {
   Spares spares_;                            // the oldest first
   std::unique_ptr<PendingDial> spare_dial_;  // one at a time
   EventLoop::TimerId retry_ = EventLoop::TimerId::kNone;
-  int failures_ = 0;
+  int failures_ = 0;  // spares in a row that could not be dialed, or hung up at once
 };
 
 }  // namespace predial
