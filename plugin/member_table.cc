@@ -63,7 +63,7 @@ Lease MemberTable::Acquire() {
   const uint64_t ticket = counter.load(std::memory_order_relaxed);
   counter.store(ticket + 1, std::memory_order_relaxed);  // two threads may share a turn
   const size_t picked = Pick(picker_, count, ticket, [this](size_t i) {
-    return list_[i].load(std::memory_order_relaxed)->in_flight();
+    return list_[i].load(std::memory_order_acquire)->in_flight();
   });
   for (const bool above_limit : {false, true}) {
     for (size_t tried = 0; tried < count; ++tried) {
@@ -84,12 +84,22 @@ Lease MemberTable::Acquire() {
 }
 
 bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
-  const uint32_t limit = slot->stream_limit_.load(std::memory_order_relaxed);
-  if (limit != UINT32_MAX && !above_limit && slot->in_flight() >= limit) return false;
-  const uint64_t before = slot->word_.fetch_add(Slot::kOneLease, std::memory_order_acq_rel);
-  if ((before & Slot::kOpen) == 0) {
-    Return(slot, Slot::kOneLease);
-    return false;
+  const uint32_t limit =
+      above_limit ? UINT32_MAX : slot->stream_limit_.load(std::memory_order_relaxed);
+  uint64_t before;
+  if (limit == UINT32_MAX) {
+    before = slot->word_.fetch_add(Slot::kOneLease, std::memory_order_acq_rel);
+    if ((before & Slot::kOpen) == 0) {
+      Return(slot, Slot::kOneLease);
+      return false;
+    }
+  } else {
+    // In one step: of two threads that see the last place, one gets it.
+    before = slot->word_.load(std::memory_order_relaxed);
+    do {
+      if ((before & Slot::kOpen) == 0 || (before & Slot::kInFlightMask) >= limit) return false;
+    } while (!slot->word_.compare_exchange_weak(
+        before, before + Slot::kOneLease, std::memory_order_acq_rel, std::memory_order_relaxed));
   }
   *reused = (before >> Slot::kRpcsShift) != 0;
   if ((before & Slot::kInFlightMask) >= attention_above_.load(std::memory_order_relaxed)) Notice();

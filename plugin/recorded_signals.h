@@ -1,0 +1,56 @@
+// RecordedSignals: what a MemberTable signalled, for its tests.
+//
+// Threads: thread-safe.
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "plugin/core/types.h"
+#include "plugin/member_table.h"
+#include "plugin/mutex.h"
+
+namespace predial {
+
+// Each Take gives what came since the last.
+class RecordedSignals {
+ public:
+  MemberTable::Signals Receivers() {
+    MemberTable::Signals signals;
+    signals.attention = [this] {
+      MutexLock lock(mutex_);
+      ++attentions_;
+    };
+    signals.idle = [this](Slot* slot) {
+      MutexLock lock(mutex_);
+      idle_.push_back(slot);
+    };
+    signals.going_away = [this](MemberId member) {
+      MutexLock lock(mutex_);
+      going_away_.push_back(member);
+    };
+    return signals;
+  }
+
+  int TakeAttentions() {
+    MutexLock lock(mutex_);
+    return std::exchange(attentions_, 0);
+  }
+  std::vector<Slot*> TakeIdle() {
+    MutexLock lock(mutex_);
+    return std::exchange(idle_, {});
+  }
+  std::vector<MemberId> TakeGoingAway() {
+    MutexLock lock(mutex_);
+    return std::exchange(going_away_, {});
+  }
+
+ private:
+  Mutex mutex_;
+  int attentions_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Slot*> idle_ ABSL_GUARDED_BY(mutex_);
+  std::vector<MemberId> going_away_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace predial
