@@ -5,8 +5,8 @@
 // next to the wire: they see the status before the user's do.
 //
 // Lifetime: a ClientContext owns its interceptors and, beyond them, shares its channel; the channel
-// owns the factory; the factory shares what the interceptors point to. So they need no references
-// of their own.
+//           owns the factory; the factory shares what the interceptors point to. So they need no
+//           references of their own.
 #pragma once
 
 #include <grpcpp/support/client_interceptor.h>

@@ -1,12 +1,10 @@
 // ChannelPool: carries out what PoolCore decides, for one target, and tells it what happened.
 //
 // Threads: Create(), table(), events(), connectivity(), callback_owner(), Stats(), Shutdown() and
-// Abandon() from any
-//          thread; the rest on the event loop's thread.
+//          Abandon() from any thread; the rest on the event loop's thread.
 // Ownership: what the loop calls back into (sockets, watches, timers) is owned here and goes, on
-// the
-//          loop's thread, before the pool does. A pool that was abandoned keeps itself alive until
-//          the last RPC on it has ended.
+//            the loop's thread, before the pool does. A pool that was abandoned keeps itself alive
+//            until the last RPC on it has ended.
 #pragma once
 
 #include <grpcpp/channel.h>

@@ -8,8 +8,8 @@
 //            Slots themselves live as long as the table, so that a stale list is harmless: at worst
 //            it names a slot that has been closed, and the RPC takes the next one.
 // Memory order: a slot's channel is written before its open bit is set (release) and read after the
-// bit
-//            was seen (acquire). It is let go of only when the bit is clear and no lease is out.
+//               bit was seen (acquire). It is let go of only when the bit is clear and no lease is
+//               out.
 #pragma once
 
 #include <grpcpp/channel.h>

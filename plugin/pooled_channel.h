@@ -11,11 +11,9 @@
 //
 // Threads:   thread-safe, as grpc::Channel is.
 // Ownership: shared by the stubs. RPCs in flight go on when the last reference is dropped;
-// connections
-//            close as their RPCs end. The destructor does not wait.
-// Limits:    plaintext only, no service config, no interception by the global interceptor factory's
-// order:
-//            see the README.
+//            connections close as their RPCs end. The destructor does not wait.
+// Limits:    plaintext only, no service config; interceptors of gRPC's global factory come after
+//            the pool's own: see the README.
 #pragma once
 
 #include <grpcpp/impl/channel_interface.h>
@@ -60,8 +58,7 @@ class PooledChannel final : public grpc::ChannelInterface {
   // The same, with an error to handle:
   //   INVALID_ARGUMENT  the target, an option or its combination with another; names it
   //   UNIMPLEMENTED     credentials or channel arguments that a pool of plaintext connections
-  //   cannot
-  //                     honor; names them
+  //                     cannot honor; names them
   static absl::StatusOr<std::shared_ptr<PooledChannel>> TryCreate(
       const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
       const grpc::ChannelArguments& args = {}, const PoolOptions& options = {},

@@ -1,8 +1,7 @@
 // Chooses one of a list of ready members. Pure: the loads and the randomness are passed in.
 //
 // Threads: the functions hold no state; the loads may change while they run, which costs balance
-// and
-//          nothing else.
+//          and nothing else.
 #pragma once
 
 #include <cstddef>

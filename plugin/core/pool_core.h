@@ -2,8 +2,7 @@
 // out.
 //
 // Purity:    no sockets, threads, locks, clocks, logs or metrics. Time is a parameter, randomness
-// comes
-//            from a seed: same events + same seed = same actions.
+//            comes from a seed: same events + same seed = same actions.
 // Threads:   thread-compatible; used on the event loop's thread only.
 // Ownership: holds ids and numbers, never fds or channels.
 // Errors:    a failed dial is an event. An event that cannot be (a second outcome of one dial) is a

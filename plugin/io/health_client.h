@@ -4,8 +4,7 @@
 //
 // Threads:   created, used and destroyed on the loop's thread; `report` runs there.
 // Ownership: destroying one cancels its RPC; `report` is then never called. The poller must outlive
-// the
-//            RPC, which ends soon after being cancelled.
+//            the RPC, which ends soon after being cancelled.
 #pragma once
 
 #include <grpcpp/channel.h>

@@ -9,9 +9,8 @@
 //            lookup is under way, at most kLookupThreadsMax (lookup.h) in a process; more lookups
 //            than that wait.
 // Ownership: destroying the resolver, also from within `callback`, cancels; `callback` is then
-// never
-//            called. A lookup under way cannot be interrupted: its thread ends when getaddrinfo
-//            does.
+//            never called. A lookup under way cannot be interrupted: its thread ends when
+//            getaddrinfo does.
 #pragma once
 
 #include <functional>

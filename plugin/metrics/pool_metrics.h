@@ -30,8 +30,7 @@ namespace predial {
 // counts with what it answered last.
 //
 // Threads:   everything is thread-safe. Record*() are lock-free. The sources are called by
-// Collect()
-//            only, without a lock.
+//            Collect() only, without a lock.
 // Ownership: owns its targets, which live as long as the PoolMetrics, and shares its pools.
 // Limits:    `targets_max` targets with names of their own; those beyond are target "other".
 class PoolMetrics {

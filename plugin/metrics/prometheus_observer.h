@@ -29,10 +29,9 @@ class RpcMetrics;
 // Threads:   everything is thread-safe. What is called for each RPC takes no lock, and allocates
 //            nothing once its method and thread were seen.
 // Ownership: the exposer holds it weakly, the pools share it. What pools and RPCs in flight report
-// to
-//            stays valid when the observer is destroyed first.
+//            to stays valid when the observer is destroyed first.
 // Limits:    see PrometheusOptions: methods, targets and endpoints have bounds, so memory and
-// series do.
+//            series do.
 class PrometheusObserver : public PoolObserver, public prometheus::Collectable {
  public:
   // Aborts, with TryCreate()'s message, if the options are not valid.

@@ -27,8 +27,7 @@ namespace predial {
 // the mutex, and read without it. At most half of it is filled, so every search ends soon.
 //
 // Threads:   everything is thread-safe. Start() takes the mutex, and allocates, only for a method
-// that
-//            is new; a shard of a series is allocated when the first thread of it comes.
+//            that is new; a shard of a series is allocated when the first thread of it comes.
 // Ownership: owns its series; they live, at the same address, as long as the RpcMetrics.
 // Limits:    `methods_max` series with names of their own. A method beyond them counts as service
 //            "other", method "other"; a malformed name (see SplitMethod()) as "unknown", "unknown".

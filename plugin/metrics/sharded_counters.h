@@ -11,13 +11,14 @@ namespace predial {
 // A few counters over kShards copies. A thread always raises the same copy, so that threads share
 // cache lines only when there are more of them than shards; Sum() adds the copies up.
 //
-//   thread 0 --> shard 0  [c0 c1 c2 …]  its own cache lines, allocated at its thread's first
-//   Local() thread 1 --> shard 1  [c0 c1 c2 …] thread 2 --> shard 2  not there yet: costs a pointer
+//   thread 0 --> shard 0  [c0 c1 c2 …]  its own cache lines, made at its first Local()
+//   thread 1 --> shard 1  [c0 c1 c2 …]
+//   thread 2 --> shard 2  not there yet: costs a pointer
 //
 // Threads:   everything is thread-safe and lock-free. No count is lost, whatever the number of
-// threads. Order:     Add() releases and Sum() acquires: when a Sum() has seen an Add(), later
-// Sum()s, of any
-//            ShardedCounters, see everything that happened before that Add().
+//            threads.
+// Order:     Add() releases and Sum() acquires: when a Sum() has seen an Add(), later Sum()s, of
+//            any ShardedCounters, see everything that happened before that Add().
 // Memory:    per shard in use 8 bytes a counter, rounded up to whole cache lines of 64 bytes.
 class ShardedCounters {
  public:

@@ -15,8 +15,7 @@ namespace predial {
 // Ownership: refers to its bounds, which must outlive it.
 // Memory:    per shard in use 8 bytes for each bound and 16 more: 192 bytes for 16 bounds.
 // Exactness: each duration is counted once; the sum is of whole nanoseconds. It wraps after 584
-// years
-//            of summed durations, which PromQL's rate() and increase() take for a restart.
+//            years of summed durations, which PromQL's rate() and increase() take for a restart.
 class ShardedHistogram {
  public:
   explicit ShardedHistogram(const HistogramBounds& bounds)
