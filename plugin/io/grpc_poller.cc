@@ -29,9 +29,13 @@ GrpcPoller::Work::~Work() {
 
 void GrpcPoller::Run() {
   pthread_setname_np(pthread_self(), "predial-grpc");
-  void* tag;
+  void* next;
   bool ok;
-  while (queue_.Next(&tag, &ok)) static_cast<Tag*>(tag)->OnCompleted(ok);
+  while (queue_.Next(&next, &ok)) {
+    Tag* const tag = static_cast<Tag*>(next);
+    tag->handed_over_.load(std::memory_order_acquire);
+    tag->OnCompleted(ok);
+  }
 }
 
 }  // namespace predial

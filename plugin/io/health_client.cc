@@ -122,7 +122,7 @@ class CheckCall : public HealthCall {
     context_.set_deadline(std::chrono::system_clock::now() + timeout);
     reader_ = stub_.PrepareUnaryCall(&context_, kCheck, Request(service), queue_);
     reader_->StartCall();
-    reader_->Finish(&response_, &status_, static_cast<GrpcPoller::Tag*>(this));
+    reader_->Finish(&response_, &status_, Pass());
   }
 
   void OnCompleted(bool /*ok*/) override {
@@ -143,7 +143,7 @@ class WatchCall : public HealthCall {
     request_ = Request(service);
     context_.set_wait_for_ready(true);
     stream_ = stub_.PrepareCall(&context_, kWatch, queue_);
-    stream_->StartCall(tag());
+    stream_->StartCall(Pass());
   }
 
   // One operation at a time, each the consequence of the one before.
@@ -152,18 +152,18 @@ class WatchCall : public HealthCall {
       case Step::kStart:
         if (!ok) return Finish();
         step_ = Step::kWrite;
-        stream_->WriteLast(request_, grpc::WriteOptions(), tag());
+        stream_->WriteLast(request_, grpc::WriteOptions(), Pass());
         return;
       case Step::kWrite:
         if (!ok) return Finish();
         step_ = Step::kRead;
-        stream_->Read(&response_, tag());
+        stream_->Read(&response_, Pass());
         return;
       case Step::kRead:
         if (!ok) return Finish();
         Report(ResultOf(response_), /*last=*/false);
         response_.Clear();
-        stream_->Read(&response_, tag());
+        stream_->Read(&response_, Pass());
         return;
       case Step::kFinish: {
         // An OK end says no more about the server than a broken stream does.
@@ -181,9 +181,8 @@ class WatchCall : public HealthCall {
 
   void Finish() {
     step_ = Step::kFinish;
-    stream_->Finish(&status_, tag());
+    stream_->Finish(&status_, Pass());
   }
-  void* tag() { return static_cast<GrpcPoller::Tag*>(this); }
 
   Step step_ = Step::kStart;
   grpc::ByteBuffer request_;
