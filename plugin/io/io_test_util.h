@@ -2,6 +2,7 @@
 #pragma once
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 
 #include <chrono>
@@ -80,6 +81,14 @@ inline UniqueFd BindSocket(const std::string& address) {
 inline UniqueFd ListenOn(const std::string& address, int backlog = 16) {
   UniqueFd fd = BindSocket(address);
   if (fd.valid() && listen(fd.get(), backlog) != 0) fd.Reset();
+  return fd;
+}
+
+// A connected, non-blocking socket, as dialers make them.
+inline UniqueFd ConnectTo(const Address& peer) {
+  UniqueFd fd(socket(peer.family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  EXPECT_EQ(connect(fd.get(), peer.sockaddr_ptr(), peer.size()), 0) << strerror(errno);
+  EXPECT_EQ(fcntl(fd.get(), F_SETFL, O_NONBLOCK), 0) << strerror(errno);
   return fd;
 }
 
