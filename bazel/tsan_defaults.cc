@@ -9,5 +9,5 @@
 // What the runtime looks for, by these names; it gives no header for them.
 extern "C" {
 const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1"; }
-const char* __tsan_default_suppressions() { return "race:^grpc::\n"; }
+const char* __tsan_default_suppressions() { return "race:^grpc::\nrace:^grpc_event_engine::\n"; }
 }

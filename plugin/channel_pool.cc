@@ -56,9 +56,7 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   signals.attention = [post] { post([](ChannelPool& pool) { pool.OnAttention(); }); };
   signals.idle = [post](Slot* slot) { post([slot](ChannelPool& pool) { pool.OnSlotIdle(slot); }); };
   signals.going_away = [post](MemberId member) {
-    post([member](ChannelPool& pool) {
-      pool.Carry(pool.core_.OnGoingAway(pool.loop_.Now(), member));
-    });
+    post([member](ChannelPool& pool) { pool.OnGoingAway(member); });
   };
 
   const PoolOptions& options = pool->config_.options;
@@ -136,9 +134,12 @@ void ChannelPool::OnResolved(absl::StatusOr<std::vector<ResolvedEndpoint>> resol
 
 void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
   MemberConnection& member = members_.at(id);
+  const bool connected = member.setup->connected();
   member.setup.reset();
   EndpointConnections& endpoint = endpoints_.at(member.endpoint);
   if (!ready.ok()) {
+    // A dial that failed is counted as one.
+    if (connected) CountClosed(member.endpoint, CloseReason::kSetupFailed);
     endpoint.last_error = std::string(ready.status().message());
     gpr_log(GPR_INFO, "predial: %s: %s", config_.target.text.c_str(), endpoint.last_error.c_str());
     return Carry(core_.OnConnectFailed(loop_.Now(), id, DialResultOf(ready.status())));
@@ -152,7 +153,20 @@ void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
 }
 
 void ChannelPool::OnPeerClosed(MemberId id) {
-  Carry(core_.OnPeerClosed(loop_.Now(), id, members_.at(id).slot->proved()));
+  const MemberConnection& member = members_.at(id);
+  EndpointConnections& endpoint = endpoints_.at(member.endpoint);
+  endpoint.last_error = absl::StrCat(endpoint.resolved.Key(), ": the connection was closed");
+  Carry(core_.OnPeerClosed(loop_.Now(), id, member.slot->proved()));
+}
+
+void ChannelPool::OnGoingAway(MemberId id) {
+  // It may be gone since this was signalled.
+  const auto found = members_.find(id);
+  if (found == members_.end()) return;
+  const MemberConnection& member = found->second;
+  EndpointConnections& endpoint = endpoints_.at(member.endpoint);
+  endpoint.last_error = absl::StrCat(endpoint.resolved.Key(), ": the connection was closed");
+  Carry(core_.OnGoingAway(loop_.Now(), id, member.slot->proved()));
 }
 
 void ChannelPool::OnSlotIdle(Slot* slot) {
@@ -191,6 +205,11 @@ void ChannelPool::OnDialed(EndpointId endpoint, const absl::Status& status, Dura
   const DialResult result = DialResultOf(status);
   ++counts_.dials[static_cast<int>(result)];
   if (events() != nullptr) events()->OnDialEnded(NameOf(endpoint), result, took);
+}
+
+void ChannelPool::CountClosed(EndpointId endpoint, CloseReason reason) {
+  ++counts_.closed[static_cast<int>(reason)];
+  if (events() != nullptr) events()->OnConnectionClosed(NameOf(endpoint), reason);
 }
 
 void ChannelPool::OnHealth(EndpointId endpoint, HealthResult result) {

@@ -86,6 +86,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void OnResolved(absl::StatusOr<std::vector<ResolvedEndpoint>> resolved);
   void OnSetUp(MemberId member, absl::StatusOr<ReadyMember> ready);
   void OnPeerClosed(MemberId member);
+  void OnGoingAway(MemberId member);
   void OnSlotIdle(Slot* slot);
   void OnAttention();
   void OnDialed(EndpointId endpoint, const absl::Status& status, Duration took);
@@ -120,6 +121,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void ScheduleTick();
   void SetAttention();
   LoadSample Sample();
+  void CountClosed(EndpointId endpoint, CloseReason reason);
   void Retire(Slot* slot, EndpointId endpoint);
   PoolStats MakeStats();
   std::string MissingReason() const;

@@ -123,15 +123,10 @@ void ChannelPool::Do(const Close& order) {
   Slot* const slot = found->second.slot;
   members_.erase(found);
   if (slot != nullptr) {
-    ++counts_.closed[static_cast<int>(order.reason)];
-    if (events() != nullptr) {
-      events()->OnConnectionClosed(NameOf(endpoint), order.reason);
-    }
+    CountClosed(endpoint, order.reason);
     table().Close(slot);
     lingering_.emplace(slot, endpoint);
     loop_.Post([self = shared_from_this(), slot] { self->OnSlotIdle(slot); });
-  } else if (order.reason == CloseReason::kSetupFailed) {
-    ++counts_.closed[static_cast<int>(order.reason)];
   }
 }
 
@@ -155,6 +150,10 @@ void ChannelPool::Do(const SetSpares& order) {
 void ChannelPool::Do(const WakeAnchor& order) {
   EndpointConnections& endpoint = endpoints_.at(order.endpoint);
   if (endpoint.anchor != nullptr) endpoint.anchor->Wake();
+  // RPCs may be waiting on anchors of earlier outages, too.
+  for (const Slot* old : old_anchors_) {
+    grpc::experimental::ChannelResetConnectionBackoff(old->channel().get());
+  }
   if (anchor_slot_ != nullptr) {
     grpc::experimental::ChannelResetConnectionBackoff(anchor_slot_->channel().get());
   }
@@ -222,7 +221,6 @@ PoolStats ChannelPool::MakeStats() {
   stats.panic = core_.panic();
   stats.ejections = core_.ejections();
   stats.readmissions = core_.readmissions();
-  stats.last_error = MissingReason();
   if (anchor_slot_ != nullptr) stats.checkouts_anchor += anchor_slot_->rpcs();
   for (const Slot* old : old_anchors_) stats.checkouts_anchor += old->rpcs();
 
@@ -250,7 +248,12 @@ PoolStats ChannelPool::MakeStats() {
   for (const auto& [slot, endpoint] : lingering_) count(*slot, endpoint);
   for (const auto& [id, member] : core_.members()) {
     EndpointStats& endpoint = endpoints[member.endpoint];
-    if (Slot* slot = members_.at(id).slot; slot != nullptr) count(*slot, member.endpoint);
+    // Asked from within an observer's callback, an order to connect may not have been carried out
+    // yet.
+    const auto found = members_.find(id);
+    if (found != members_.end() && found->second.slot != nullptr) {
+      count(*found->second.slot, member.endpoint);
+    }
     switch (member.state()) {
       case MemberState::kConnecting:
         ++endpoint.connecting;
@@ -272,7 +275,12 @@ PoolStats ChannelPool::MakeStats() {
         break;
     }
   }
-  for (auto& [id, endpoint] : endpoints) stats.endpoints.push_back(std::move(endpoint));
+  int ready = 0;
+  for (auto& [id, endpoint] : endpoints) {
+    ready += endpoint.ready;
+    stats.endpoints.push_back(std::move(endpoint));
+  }
+  if (ready < stats.connections_wanted) stats.last_error = MissingReason();
   return stats;
 }
 

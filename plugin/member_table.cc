@@ -110,12 +110,12 @@ Lease MemberTable::AcquireFallback() {
   for (;;) {
     Slot* slot = fallback_.load(std::memory_order_acquire);
     const uint64_t before = slot->word_.fetch_add(Slot::kOneLease, std::memory_order_acq_rel);
-    if ((before & Slot::kOpen) != 0) {
+    // If the fallback has just been exchanged, its slot is closed, or even open for a member
+    // already.
+    if ((before & Slot::kOpen) != 0 && fallback_.load(std::memory_order_acquire) == slot) {
       Notice();
       return Lease(this, slot, Lease::Source::kAnchor);
     }
-    // The fallback has just been exchanged: the new one is open. It is exchanged once in a pool's
-    // life.
     Return(slot, Slot::kOneLease);
   }
 }

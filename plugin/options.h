@@ -20,7 +20,7 @@ struct BackoffOptions {
   absl::Duration initial = absl::Seconds(1);  // range [1 ms, max]
   double multiplier = 1.6;                    // range [1, 10]
   absl::Duration max = absl::Seconds(120);    // range [initial, 1 h]
-  double jitter = 0.2;                        // range [0, 1)
+  double jitter = 0.2;                        // range [0, 0.999]
 
   // While RPCs find no ready member, a failing endpoint is tried this often even if the backoff
   // would wait longer, by one dial at a time. Bounds how long a recovered server stays unused.
@@ -30,6 +30,8 @@ struct BackoffOptions {
 
 // The health service (grpc.health.v1). A server without one counts as healthy.
 struct HealthOptions {
+  // Off, no member is checked and no endpoint watched; a new connection whose server does not show
+  // its SETTINGS is asked once all the same. Default on.
   bool enabled = true;
 
   // The service name to ask for; "" is the server as a whole.
@@ -53,7 +55,7 @@ struct HealthOptions {
 
 struct PoolOptions {
   // Connections kept ready, all endpoints together; each endpoint in use has at least one, as far
-  // as connections_max allows. Each costs two descriptors and about 100 KiB here, and one HTTP/2
+  // as connections_max allows. Each costs two descriptors and about 25 KiB here, and one HTTP/2
   // connection on the server. Default 2; range [1, connections_max].
   int connections_min = 2;
 

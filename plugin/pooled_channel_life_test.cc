@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "examples/echo/socket_dir.h"
 #include "plugin/channel_test_util.h"
 #include "plugin/pooled_channel.h"
 
@@ -50,6 +51,95 @@ TEST_F(PooledChannelLifeTest, ReusesItsConnections) {
   ASSERT_EQ(stats.endpoints.size(), 1u);
   EXPECT_EQ(stats.endpoints[0].rpcs, 1000);
   EXPECT_EQ(stats.endpoints[0].address, server_->address());
+}
+
+TEST_F(PooledChannelLifeTest, ReachesAUnixSocket) {
+  EchoServerOptions options;
+  const SocketDir dir;
+  options.address = absl::StrCat("unix:", dir.path(), "/life");
+  const auto server = StartServer(options);
+  ASSERT_NE(server, nullptr);
+  const auto channel = Connect(options.address);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  EXPECT_TRUE(predial::Echo(*Echo::NewStub(channel)).ok());
+}
+
+TEST_F(PooledChannelLifeTest, ReachesIpv6AndNames) {
+  EchoServerOptions options;
+  options.address = "[::1]:0";
+  const auto server = StartServer(options);
+  ASSERT_NE(server, nullptr);
+  for (const std::string& target : {absl::StrCat("ipv6:", server->address()),
+                                    absl::StrCat("dns:///localhost:", server_->port())}) {
+    const auto channel = Connect(target);
+    ASSERT_TRUE(WaitForReadyMembers(*channel, 2)) << target << ": " << channel->Stats().last_error;
+    EXPECT_TRUE(predial::Echo(*Echo::NewStub(channel)).ok()) << target;
+  }
+}
+
+TEST_F(PooledChannelLifeTest, KnowsThePeersStreamLimitBeforeTheFirstRpcAndGrowsByIt) {
+  EchoServerOptions limited;
+  limited.max_concurrent_streams = 5;
+  const auto server = StartServer(limited);
+  const auto channel = Connect(TargetOf(*server));
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  EXPECT_EQ(channel->Stats().peer_max_concurrent_streams, 5u);
+  const auto stub = Echo::NewStub(channel);
+  constexpr int kStreams = 20;
+  grpc::ClientContext contexts[kStreams];
+  std::vector<std::unique_ptr<grpc::ClientReaderWriter<EchoRequest, EchoResponse>>> streams;
+  // Each must be answered while all before it are open: an ordinary channel stops at 5.
+  for (grpc::ClientContext& context : contexts) {
+    context.set_deadline(std::chrono::system_clock::now() + kPatience);
+    streams.push_back(stub->BidiStream(&context));
+    ASSERT_TRUE(streams.back()->Write(EchoRequest()));
+    ASSERT_TRUE(Eventually([&] {
+      const PoolStats stats = channel->Stats();
+      return stats.endpoints[0].ready * 4 >= static_cast<int>(streams.size());
+    }));
+  }
+  for (auto& stream : streams) {
+    EchoResponse response;
+    EXPECT_TRUE(stream->Read(&response));
+    stream->WritesDone();
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+}
+
+TEST_F(PooledChannelLifeTest, ChecksTheHealthOfQuietMembers) {
+  PoolOptions options;
+  options.health.interval = absl::Milliseconds(100);
+  options.health.timeout = absl::Milliseconds(100);
+  const auto channel = Connect(TargetOf(*server_), options);
+  EXPECT_TRUE(Eventually([&] {
+    return channel->Stats().health_checks[static_cast<int>(HealthResult::kServing)] > 5;
+  }));
+  EXPECT_EQ(channel->Stats().checkouts_new, 0);  // checks are not RPCs of the user's
+}
+
+TEST_F(PooledChannelLifeTest, AServerWithoutHealthServiceCountsAsHealthy) {
+  EchoServerOptions without;
+  without.health = false;
+  const auto server = StartServer(without);
+  PoolOptions options;
+  options.health.interval = absl::Milliseconds(100);
+  options.health.timeout = absl::Milliseconds(100);
+  const auto channel = Connect(TargetOf(*server), options);
+  EXPECT_TRUE(Eventually([&] {
+    return channel->Stats().health_checks[static_cast<int>(HealthResult::kUnimplemented)] > 5;
+  }));
+  EXPECT_EQ(ReadyMembers(*channel), 2);
+  EXPECT_EQ(channel->Stats().ejections, 0);
+}
+
+TEST_F(PooledChannelLifeTest, KeepsSparesWhileItIsUsed) {
+  PoolOptions options;
+  options.spares = 2;
+  const auto channel = Connect(TargetOf(*server_), options);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  EXPECT_EQ(channel->Stats().endpoints[0].spares, 0);
+  EXPECT_TRUE(predial::Echo(*Echo::NewStub(channel)).ok());
+  EXPECT_TRUE(Eventually([&] { return channel->Stats().endpoints[0].spares == 2; }));
 }
 
 TEST_F(PooledChannelLifeTest, AnRpcBeforeTheFirstMemberIsReadyTakesTheAnchor) {
@@ -117,6 +207,37 @@ TEST_F(PooledChannelLifeTest, AServerThatIsNotServingIsLeftAndReturnedTo) {
   }));
   EXPECT_EQ(channel->Stats().ejections, 1);
   EXPECT_EQ(channel->Stats().readmissions, 1);
+}
+
+// RPCs that wait on the anchor of one outage must be woken at the end of the next, too.
+TEST_F(PooledChannelLifeTest, RpcsThatWaitForReadySurviveOutageAfterOutage) {
+  PoolOptions options;
+  options.backoff.under_demand = absl::Milliseconds(20);
+  const auto channel = Connect(TargetOf(*server_), options);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  EchoServerOptions same;
+  same.address = server_->address();
+  std::atomic<bool> stop{false};
+  std::atomic<int> late{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&] {
+      const auto stub = Echo::NewStub(channel);
+      while (!stop) {
+        if (predial::Echo(*stub).error_code() == grpc::StatusCode::DEADLINE_EXCEEDED) ++late;
+      }
+    });
+  }
+  for (int outage = 0; outage < 10; ++outage) {
+    server_.reset();
+    EXPECT_TRUE(Eventually([&] { return channel->Stats().checkouts_anchor > 8 * outage; }));
+    server_ = StartServer(same);
+    ASSERT_NE(server_, nullptr);
+    EXPECT_TRUE(WaitForReadyMembers(*channel, 2));
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(late, 0);
 }
 
 TEST_F(PooledChannelLifeTest, ShutdownWaitsForRpcsAndRefusesNewOnes) {

@@ -18,10 +18,11 @@ struct EndpointStats {
   int ejected = 0;      // members that health took out
   int draining = 0;     // members that finish their last RPCs
   int spares = 0;
-  bool serving = true;     // what its health service last said; true if it said nothing
-  int64_t rpcs = 0;        // RPCs that its members carried so far
-  int failed_dials = 0;    // in a row
-  std::string last_error;  // of the last failed dial; empty after a successful one
+  bool serving = true;   // what its health service last said; true if it said nothing
+  int64_t rpcs = 0;      // RPCs that its members carried so far
+  int failed_dials = 0;  // in a row
+  // Of the last dial that failed or connection that was closed; empty once a new one is ready.
+  std::string last_error;
 };
 
 struct PoolStats {

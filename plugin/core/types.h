@@ -38,7 +38,7 @@ enum class DialResult {
   kRefused,      // ECONNREFUSED: a host is there, no listener
   kUnreachable,  // no route, host or network unreachable, unix path missing
   kTimeout,      // connect_timeout passed
-  kNotHttp2,     // the peer's first bytes are not HTTP/2
+  kNotHttp2,     // not a dial's: connected, but the peer does not speak HTTP/2 (see kSetupFailed)
   kLocalLimit,   // this process's limit (EMFILE, ENFILE, ENOMEM, ports): the peer is not to blame
   kError,        // anything else
 };

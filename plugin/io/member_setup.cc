@@ -21,6 +21,7 @@ MemberSetup::MemberSetup(EventLoop& loop, GrpcPoller& poller, SocketPool& socket
 void MemberSetup::OnTaken(absl::StatusOr<DialedSocket> taken) {
   checkout_.reset();
   if (!taken.ok()) return Finish(taken.status());
+  connected_ = true;
   fd_ = std::move(taken->fd);
   preface_ = std::make_unique<PrefaceWait>(
       loop_, fd_.get(), options_.settings_wait,
@@ -37,7 +38,8 @@ void MemberSetup::OnPreface(absl::StatusOr<ServerPreface> preface) {
   // Watched before gRPC has it: from then on the descriptor is gRPC's to close.
   auto watch = ConnectionWatch::Create(loop_, fd_.get(), [closed = closed_] {
     if (closed->setup != nullptr) {
-      closed->setup->Fail(DialResult::kError, "the server closed the connection at once");
+      closed->setup->Fail(DialResult::kNotHttp2,
+                          "not an HTTP/2 server: it closed the connection when HTTP/2 was spoken");
     } else {
       closed->on_closed();
     }

@@ -51,6 +51,9 @@ class MemberSetup {
   // a DialError(). `on_closed` is called when the connection closes after that.
   MemberSetup(EventLoop& loop, GrpcPoller& poller, SocketPool& sockets, Options options,
               absl::AnyInvocable<void()> on_closed, Done done);
+  // Whether there was a connection: if not, what failed is the dial.
+  bool connected() const { return connected_; }
+
   MemberSetup(const MemberSetup&) = delete;
   MemberSetup& operator=(const MemberSetup&) = delete;
 
@@ -66,6 +69,8 @@ class MemberSetup {
   GrpcPoller& poller_;
   const Options options_;
   Done done_;
+
+  bool connected_ = false;
 
   // One step after the other.
   std::unique_ptr<SocketPool::Checkout> checkout_;
