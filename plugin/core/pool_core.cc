@@ -78,11 +78,7 @@ Actions PoolCore::OnPeerClosed(Time now, MemberId id, bool proved) {
   Member* member = Find(id);
   if (member == nullptr) return actions;
   resolve_now_ = true;
-  const bool soon = member->state() == MemberState::kConnecting ||
-                    now - member->ready_since < policy_.backoff.initial;
-  if (soon && !proved && member->state() != MemberState::kDraining) {
-    NoteFailure(now, *member, DialResult::kError);
-  }
+  if (member->state() != MemberState::kDraining) NoteEnd(now, *member, proved);
   CloseMember(*member, CloseReason::kPeerClosed, actions);
   Reconcile(now, actions);
   return actions;
@@ -97,11 +93,12 @@ Actions PoolCore::OnDrained(Time now, MemberId id) {
   return actions;
 }
 
-Actions PoolCore::OnGoingAway(Time now, MemberId id) {
+Actions PoolCore::OnGoingAway(Time now, MemberId id, bool proved) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
   if (member->state() == MemberState::kReady || member->state() == MemberState::kEjected) {
+    NoteEnd(now, *member, proved);
     DrainMember(*member, CloseReason::kGoingAway, actions);
   }
   Reconcile(now, actions);
@@ -201,6 +198,12 @@ void PoolCore::NoteFailure(Time now, const Member& attempt, DialResult result) {
   endpoint.retry_at = now + BackoffDelay(policy_.backoff, endpoint.failures, random);
   endpoint.demand_retry_at =
       now + BackoffDelayUnderDemand(policy_.backoff, endpoint.failures, random);
+}
+
+void PoolCore::NoteEnd(Time now, const Member& member, bool proved) {
+  const bool soon = member.state() == MemberState::kConnecting ||
+                    now - member.ready_since < policy_.backoff.initial;
+  if (soon && !proved) NoteFailure(now, member, DialResult::kError);
 }
 
 void PoolCore::CloseMember(Member& member, CloseReason reason, Actions& actions) {

@@ -80,8 +80,9 @@ class PoolCore {
   // is a failed attempt, so that a server that accepts and hangs up is not dialed in a loop.
   Actions OnPeerClosed(Time now, MemberId member, bool proved);
   Actions OnDrained(Time now, MemberId member);
-  // An RPC found that the connection takes no more: a GOAWAY came, or it is closed.
-  Actions OnGoingAway(Time now, MemberId member);
+  // An RPC found that the connection takes no more: a GOAWAY came, or it is closed. `proved` as for
+  // OnPeerClosed.
+  Actions OnGoingAway(Time now, MemberId member, bool proved);
   Actions OnChecked(Time now, MemberId member, HealthResult result);
   // A message of the endpoint's health watch, or its end (kNoAnswer).
   Actions OnWatched(Time now, EndpointId endpoint, HealthResult result);
@@ -129,6 +130,8 @@ class PoolCore {
   void CloseMember(Member& member, CloseReason reason, Actions& actions);
   void DrainMember(Member& member, CloseReason reason, Actions& actions);
   void NoteFailure(Time now, const Member& attempt, DialResult result);
+  // The end of a member's connection, which is a failed attempt if it was of no use.
+  void NoteEnd(Time now, const Member& member, bool proved);
 
   Member* Find(MemberId id);  // nullptr if it is gone
   std::map<EndpointId, Tally> CountMembers() const;
