@@ -36,7 +36,7 @@ absl::StatusOr<std::unique_ptr<ConnectionWatch>> ConnectionWatch::Create(
   // EPOLLHUP and EPOLLERR are always reported.
   auto id =
       loop.Watch(watch->fd_->get(), EPOLLRDHUP, [raw = watch.get()](uint32_t) { raw->OnEvents(); });
-  if (!id.ok()) return id.status();
+  if (!id.ok()) return DialError(DialResult::kLocalLimit, id.status().message());
   watch->watch_ = *id;
   return watch;
 }

@@ -22,7 +22,8 @@ bool HasHungUp(const UniqueFd& socket);
 class ConnectionWatch {
  public:
   // `on_closed` is called once, unless the watch is destroyed before; it may destroy the watch.
-  // RESOURCE_EXHAUSTED when there is no descriptor left for the duplicate.
+  // A DialError() with kLocalLimit when there is no descriptor left for the duplicate, or no room
+  // for the watch.
   static absl::StatusOr<std::unique_ptr<ConnectionWatch>> Create(
       EventLoop& loop, int fd, absl::AnyInvocable<void()> on_closed);
   ~ConnectionWatch();

@@ -43,11 +43,11 @@ HealthResult ResultOf(grpc::ByteBuffer& bytes) {
 }
 
 HealthResult ResultOf(const grpc::Status& status) {
+  if (JudgeOutcome(status) == RpcOutcome::kConnectionGone) return HealthResult::kNoAnswer;
   switch (status.error_code()) {
     case grpc::StatusCode::UNAVAILABLE:
-      // The server itself, or a proxy whose server is down; or nobody.
-      return JudgeOutcome(status) == RpcOutcome::kAnswered ? HealthResult::kNotServing
-                                                           : HealthResult::kNoAnswer;
+      // The server itself, or a proxy whose server is down.
+      return HealthResult::kNotServing;
     case grpc::StatusCode::DEADLINE_EXCEEDED:
     case grpc::StatusCode::CANCELLED:
       return HealthResult::kNoAnswer;

@@ -47,7 +47,7 @@ void PrefaceWait::Look(bool last) {
   if (watch_ != EventLoop::WatchId::kNone) return;
   auto watch =
       loop_.Watch(fd_, EPOLLIN | EPOLLRDHUP | EPOLLET, [this](uint32_t) { Look(/*last=*/false); });
-  if (!watch.ok()) return Finish(watch.status());
+  if (!watch.ok()) return Finish(DialError(DialResult::kLocalLimit, watch.status().message()));
   watch_ = *watch;
 }
 
