@@ -57,7 +57,9 @@ Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit) {
   if (endpoint.failures > 0 || state_ != PoolState::kReady) {
     actions.push_back(WakeAnchor{endpoint.id});
   }
-  endpoint.failures = 0;
+  // An attempt that began before the last failure does not outweigh it: two that are closed in turn
+  // would each clear the way for the other's successor, and so on without end.
+  if (member->connecting_since > endpoint.last_failure) endpoint.failures = 0;
   local_failures_ = 0;
   Reconcile(now, actions);
   return actions;

@@ -337,17 +337,6 @@ TEST_F(PoolCoreTest, AMemberThatIsGoingAwayIsReplaced) {
   EXPECT_THAT(Drained(3), ElementsAre("Close{3, going_away}"));
 }
 
-// A server that shows its SETTINGS and hangs up on the first RPC is not dialed for each RPC.
-TEST_F(PoolCoreTest, AMemberThatGoesAwayWithTheFirstRpcIsAFailedAttempt) {
-  StartWithTwoReady();
-  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3), /*proved=*/false)),
-              testing::AllOf(testing::Contains("Drain{3}"), testing::Contains("Publish{2}")));
-  EXPECT_EQ(core().endpoints().at(E(1)).failures, 1);
-  // Its connection's end says nothing new.
-  PeerClosed(3, /*proved=*/false);
-  EXPECT_EQ(core().endpoints().at(E(1)).failures, 1);
-}
-
 TEST_F(PoolCoreTest, AProcessWithoutDescriptorsKeepsWhatItHasAndTriesOneByOne) {
   StartWithTwoReady();
   EXPECT_THAT(Load(2, 40), ElementsAre("Connect{4, 1}", "Connect{5, 1}"));

@@ -1,0 +1,90 @@
+// Servers that accept, show their SETTINGS and hang up are backed off from, however that comes to
+// be known.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <variant>
+
+#include "plugin/core/action.h"
+#include "plugin/core/pool_core.h"
+#include "plugin/core/types.h"
+
+namespace predial {
+namespace {
+
+using std::chrono::milliseconds;
+
+int Connects(const Actions& actions) {
+  return static_cast<int>(std::count_if(actions.begin(), actions.end(), [](const Action& action) {
+    return std::holds_alternative<Connect>(action);
+  }));
+}
+
+// One endpoint, 1, and two members on the way: 2 and 3.
+class PoolCoreHangUpTest : public testing::Test {
+ protected:
+  PoolCoreHangUpTest() {
+    EXPECT_EQ(Connects(core_.OnResolved(now_, {"a"})), 2);
+    now_ += milliseconds(10);
+  }
+  // Connects ordered by each event, which come a while after each other.
+  int Ready(uint64_t id) { return Connects(core_.OnReady(Later(), MemberId{id}, 0)); }
+  int Closed(uint64_t id, bool proved = false) {
+    return Connects(core_.OnPeerClosed(Later(), MemberId{id}, proved));
+  }
+  int GoingAway(uint64_t id, bool proved = false) {
+    return Connects(core_.OnGoingAway(Later(), MemberId{id}, proved));
+  }
+  int Failures() const { return core_.endpoints().at(EndpointId{1}).failures; }
+  Time Later() { return now_ += milliseconds(1); }
+
+  Time now_ = Time() + std::chrono::hours(1);
+  PoolCore core_{PoolPolicy(), /*seed=*/1, now_};
+};
+
+// Each was ready after the other had been closed: it must not clear the way for the other's
+// successor, which would go on without end.
+TEST_F(PoolCoreHangUpTest, TwoThatAreClosedInTurnsAreOneFailure) {
+  EXPECT_EQ(Ready(2), 0);
+  EXPECT_EQ(Closed(2), 0);
+  EXPECT_EQ(Ready(3), 0);
+  EXPECT_EQ(Closed(3), 0);
+  EXPECT_EQ(Failures(), 1);
+  EXPECT_GT(core_.NextTick(now_), now_ + milliseconds(500));
+}
+
+TEST_F(PoolCoreHangUpTest, TheNextAttemptAlsoFails) {
+  Ready(2);
+  Closed(2);
+  Ready(3);
+  Closed(3);
+  now_ += std::chrono::seconds(2);
+  EXPECT_EQ(Connects(core_.OnTick(now_, {})), 1);  // 4
+  EXPECT_EQ(Ready(4), 1);                          // 5
+  EXPECT_EQ(Closed(4), 0);
+  EXPECT_EQ(Ready(5), 0);
+  EXPECT_EQ(Closed(5), 0);
+}
+
+// What an RPC finds first is then closed, which says nothing new.
+TEST_F(PoolCoreHangUpTest, OneThatGoesAwayWithItsFirstRpcIsAFailure) {
+  Ready(2);
+  Ready(3);
+  EXPECT_EQ(GoingAway(2), 0);
+  EXPECT_EQ(Closed(2), 0);
+  EXPECT_EQ(GoingAway(3), 0);
+  EXPECT_EQ(Closed(3), 0);
+  EXPECT_EQ(Failures(), 1);
+}
+
+TEST_F(PoolCoreHangUpTest, OneThatWorkedIsReplacedAtOnce) {
+  Ready(2);
+  Ready(3);
+  EXPECT_EQ(GoingAway(2, /*proved=*/true), 1);
+  EXPECT_EQ(Closed(3, /*proved=*/true), 1);
+  EXPECT_EQ(Failures(), 0);
+}
+
+}  // namespace
+}  // namespace predial
