@@ -9,10 +9,12 @@
 
 #include <chrono>
 #include <memory>
+#include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "plugin/channel_test_util.h"
 #include "plugin/io/dialer.h"
@@ -118,6 +120,13 @@ class ChannelUnderTest {
   std::shared_ptr<PooledChannel> pooled_;
   std::shared_ptr<grpc::ChannelInterface> channel_;
 };
+
+// The address of a unix socket where nobody listens, until a server is started there. Random:
+// tests in sandboxes of their own share names and have the same pids.
+inline std::string UnusedAddress() {
+  std::random_device random;
+  return absl::StrCat("unix-abstract:predial-test-", absl::Hex(random()), absl::Hex(random()));
+}
 
 inline std::chrono::system_clock::time_point Patiently() {
   return std::chrono::system_clock::now() + kPatience;

@@ -2,7 +2,6 @@
 #include <gmock/gmock.h>
 #include <grpcpp/security/credentials.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -150,7 +149,7 @@ TEST_P(PooledChannelCallTest, SendsTheAuthorityOfAName) {
 
 TEST_P(PooledChannelCallTest, SendsTheAuthorityOfAUnixSocket) {
   ApiServerOptions options;
-  options.address = absl::StrCat("unix-abstract:predial-call-test-", getpid());
+  options.address = UnusedAddress();
   const ApiServer server(options);
   EXPECT_TRUE(Call(server).ok());
   EXPECT_EQ(server.seen().at(0).authority, "localhost");

@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "examples/echo/process.h"
+#include "plugin/api_test_channels.h"
 #include "plugin/channel_test_util.h"
 #include "plugin/io/unique_fd.h"
 #include "plugin/pooled_channel.h"
@@ -61,10 +62,18 @@ class NoDescriptors {
   std::vector<UniqueFd> filler_;
 };
 
+// Options of a pool that has no descriptors: one that it closed later would be free in other tests.
+PoolOptions WithoutSockets() {
+  PoolOptions options;
+  options.dialer = std::make_shared<FailingDialer>();
+  options.health.enabled = false;
+  return options;
+}
+
 TEST(PooledChannelFdLimitTest, WarnsOfALimitBelowWhatItMayNeed) {
   static std::string* const logged = new std::string;
   const LoweredLimit limit(64);
-  PoolOptions options;
+  PoolOptions options = WithoutSockets();
   options.connections_max = 100;
   options.spares = 3;
   // Called on this thread by Create().
@@ -83,47 +92,68 @@ TEST(PooledChannelFdLimitTest, WarnsOfALimitBelowWhatItMayNeed) {
 
 TEST(PooledChannelFdLimitTest, DoesNotWarnOfALimitThatIsEnough) {
   const LoweredLimit limit(64);
-  PoolOptions options;
+  PoolOptions options = WithoutSockets();
   options.connections_max = 20;
   const auto channel =
       PooledChannel::Create("127.0.0.1:1", grpc::InsecureChannelCredentials(), options);
   EXPECT_THAT(channel->Stats().warnings, testing::IsEmpty());
 }
 
-// In a process of its own: a server in this one would be at its limit, too.
 class PooledChannelNoDescriptorsTest : public testing::Test {
  protected:
-  void SetUp() override {
+  static void SetUpTestSuite() {
     auto process = Process::Start({"examples/echo/echo_server", "--port=0"});
     ASSERT_TRUE(process.ok()) << process.status();
-    server_ = *std::move(process);
-    const auto line = server_->ReadLine();
-    ASSERT_TRUE(line.ok()) << line.status() << server_->ErrorOutput();
+    suite_ = new Suite;
+    suite_->server = *std::move(process);
+    const auto line = suite_->server->ReadLine();
+    ASSERT_TRUE(line.ok()) << line.status() << suite_->server->ErrorOutput();
     absl::string_view address = *line;
     ASSERT_TRUE(absl::ConsumePrefix(&address, "listening on ")) << *line;
-    target_ = absl::StrCat("ipv4:", address);
+    suite_->target = absl::StrCat("ipv4:", address);
   }
-  static int64_t LocalLimits(const PooledChannel& channel) {
-    return channel.Stats().dials[static_cast<int>(DialResult::kLocalLimit)];
+  static void TearDownTestSuite() {
+    delete suite_;
+    suite_ = nullptr;
   }
-  static PoolOptions Options() {
+
+  static std::shared_ptr<PooledChannel> Create() {
     PoolOptions options;
     options.streams_per_connection_target = 1;
     options.connections_max = 4;
     options.spares = 0;
     options.backoff.initial = options.backoff.max = absl::Milliseconds(20);
     options.backoff.under_demand = absl::Milliseconds(20);
-    return options;
+    suite_->channels.push_back(
+        PooledChannel::Create(suite_->target, grpc::InsecureChannelCredentials(), options));
+    return suite_->channels.back();
+  }
+  // All that it connects by itself: its members and the watch of the server's health.
+  static bool WaitForAllConnected(const PooledChannel& channel) {
+    return WaitForReadyMembers(channel, 2) && Eventually([&] {
+             return channel.Stats().health_checks[static_cast<int>(HealthResult::kServing)] > 0;
+           });
+  }
+  static int64_t LocalLimits(const PooledChannel& channel) {
+    return channel.Stats().dials[static_cast<int>(DialResult::kLocalLimit)];
   }
 
-  std::unique_ptr<Process> server_;
-  std::string target_;
+ private:
+  struct Suite {
+    // In a process of its own: a server in this one would be at its limit, too.
+    std::unique_ptr<Process> server;
+    std::string target;
+    // Until all tests are over: what one closed would be free in the next.
+    std::vector<std::shared_ptr<PooledChannel>> channels;
+  };
+  static Suite* suite_;
 };
 
+PooledChannelNoDescriptorsTest::Suite* PooledChannelNoDescriptorsTest::suite_ = nullptr;
+
 TEST_F(PooledChannelNoDescriptorsTest, KeepsItsMembersAndGrowsLater) {
-  const auto channel =
-      PooledChannel::Create(target_, grpc::InsecureChannelCredentials(), Options());
-  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  const auto channel = Create();
+  ASSERT_TRUE(WaitForAllConnected(*channel));
   const auto stub = echo::v1::Echo::NewStub(channel);
   constexpr int kStreams = 4;
   grpc::ClientContext contexts[kStreams];
@@ -162,12 +192,12 @@ TEST_F(PooledChannelNoDescriptorsTest, KeepsItsMembersAndGrowsLater) {
 
 // It begins without a free descriptor: not even its anchors can connect.
 TEST_F(PooledChannelNoDescriptorsTest, ConnectsOnceItCan) {
+  // The process's threads are there, with the descriptors that they need.
+  ASSERT_TRUE(WaitForAllConnected(*Create()));
   std::shared_ptr<PooledChannel> channel;
   {
-    // The process's event loop is there already.
-    PooledChannel::Create(target_, grpc::InsecureChannelCredentials(), Options());
     const NoDescriptors none;
-    channel = PooledChannel::Create(target_, grpc::InsecureChannelCredentials(), Options());
+    channel = Create();
     EXPECT_TRUE(Eventually([&] { return LocalLimits(*channel) >= 1; }));
     EXPECT_THAT(channel->Stats().last_error, HasSubstr("Too many open files"));
     const auto stub = echo::v1::Echo::NewStub(channel);

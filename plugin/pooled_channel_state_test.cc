@@ -2,27 +2,18 @@
 // and a pooled one as far as they agree: a pool is never idle, and connects without being asked.
 #include <grpcpp/completion_queue.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "plugin/api_test_channels.h"
 #include "plugin/api_test_server.h"
 
 namespace predial {
 namespace {
-
-// An address where nobody listens, until a server is started there.
-std::string UnusedAddress() {
-  static std::atomic<int> used{0};
-  return absl::StrCat("unix-abstract:predial-state-test-", getpid(), "-", used++);
-}
 
 std::chrono::system_clock::time_point Soon() {
   return std::chrono::system_clock::now() + std::chrono::milliseconds(20);

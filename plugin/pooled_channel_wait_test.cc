@@ -3,12 +3,11 @@
 #include <gmock/gmock.h>
 #include <grpcpp/completion_queue.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "plugin/api_test_calls.h"
 #include "plugin/api_test_channels.h"
@@ -20,12 +19,6 @@ namespace {
 
 using echo::v1::Echo;
 using echo::v1::EchoResponse;
-
-// An address where nobody listens, until a server is started there.
-std::string UnusedAddress() {
-  static std::atomic<int> used{0};
-  return absl::StrCat("unix-abstract:predial-wait-test-", getpid(), "-", used++);
-}
 
 std::shared_ptr<grpc::ChannelInterface> Connect(bool pooled, const std::string& target) {
   grpc::ChannelArguments args;
@@ -148,8 +141,12 @@ TEST_P(PooledChannelAppearTest, WaitingRpcsEndWhenTheServerReturns) {
   grpc::ClientContext context;
   context.set_deadline(Patiently());
   context.set_wait_for_ready(true);
-  // Not begun before the channel knows: an RPC may be lost with the connection that it is on.
-  EXPECT_TRUE(Eventually([&] { return channel->GetState(true) != GRPC_CHANNEL_READY; }));
+  // Not begun before the channel has failed to connect again: an RPC may be lost with the
+  // connection that it is on.
+  EXPECT_TRUE(Eventually([&] {
+    const grpc::Status status = predial::Echo(*stub, "gone", /*wait_for_ready=*/false);
+    return absl::StrContains(status.error_message(), "failed to connect");
+  }));
   grpc::CompletionQueue queue;
   const auto reader = stub->AsyncUnary(&context, {}, &queue);
   EchoResponse response;
