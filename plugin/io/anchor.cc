@@ -22,7 +22,7 @@ Anchor::Anchor(EventLoop& loop, GrpcPoller& poller, std::shared_ptr<grpc::Channe
       channel_(std::move(channel)),
       service_(std::move(service)),
       backoff_(backoff),
-      report_(std::move(report)) {
+      report_(std::make_shared<HealthReport>(std::move(report))) {
   Watch();
 }
 
@@ -42,7 +42,7 @@ void Anchor::Watch() {
 
 void Anchor::OnReport(HealthResult result) {
   const bool ended = result == HealthResult::kNoAnswer || result == HealthResult::kUnimplemented;
-  if (!ended) failures_ = 0;
+  if (result != HealthResult::kNoAnswer) failures_ = 0;
   if (ended) {
     watch_.reset();
     const Duration wait = result == HealthResult::kUnimplemented
@@ -53,7 +53,8 @@ void Anchor::OnReport(HealthResult result) {
       Watch();
     });
   }
-  report_(result);
+  const auto report = report_;  // it may destroy this
+  (*report)(result);
 }
 
 }  // namespace predial

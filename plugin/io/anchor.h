@@ -28,7 +28,7 @@ class Anchor {
  public:
   // `report` is called with every word of the health service on `service`, and with kNoAnswer
   // whenever the watch breaks; it is then tried again with backoff. A server without health service
-  // is asked again after each kRewatch.
+  // is asked again after each kRewatch. `report` may destroy the anchor.
   Anchor(EventLoop& loop, GrpcPoller& poller, std::shared_ptr<grpc::Channel> channel,
          std::string service, BackoffPolicy backoff, HealthReport report);
   ~Anchor();
@@ -49,7 +49,7 @@ class Anchor {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::string service_;
   const BackoffPolicy backoff_;
-  HealthReport report_;
+  const std::shared_ptr<HealthReport> report_;
   std::unique_ptr<HealthWatch> watch_;
   EventLoop::TimerId retry_ = EventLoop::TimerId::kNone;
   int failures_ = 0;

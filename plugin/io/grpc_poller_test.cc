@@ -86,7 +86,7 @@ TEST(GrpcPollerTest, WorkOfManyThreads) {
   std::thread threads[4];
   for (std::thread& thread : threads) {
     thread = std::thread([&] {
-      for (int i = 0; i < 100; ++i) {
+      for (int i = 0; i < 20; ++i) {
         Ring ring(poller);
         ring.StartNow();
         EXPECT_TRUE(ring.Take());
