@@ -104,6 +104,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void Do(const Check& order);
   void Do(const SetSpares& order);
   void Do(const WakeAnchor& order);
+  void Do(const WakeTargetAnchor& order);
   void Do(const ResolveNow& order);
   void Do(const Publish& order);
   void Do(const SetState& order);

@@ -150,6 +150,10 @@ void ChannelPool::Do(const SetSpares& order) {
 void ChannelPool::Do(const WakeAnchor& order) {
   EndpointConnections& endpoint = endpoints_.at(order.endpoint);
   if (endpoint.anchor != nullptr) endpoint.anchor->Wake();
+  Do(WakeTargetAnchor());
+}
+
+void ChannelPool::Do(const WakeTargetAnchor&) {
   // RPCs may be waiting on anchors of earlier outages, too.
   for (const Slot* old : old_anchors_) {
     grpc::experimental::ChannelResetConnectionBackoff(old->channel().get());

@@ -1,11 +1,26 @@
 #include "plugin/member_table.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <utility>
 
 #include "plugin/io/connection_watch.h"
 
 namespace predial {
+namespace {
+
+// One tick of the coarse clock at the usual 250 Hz.
+constexpr int64_t kAnsweredLatelyNanos = 4'000'000;
+
+// Nanoseconds, in steps of a kernel tick, at a fraction of an exact clock's price.
+int64_t CoarseNow() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+}  // namespace
 
 void Lease::End() {
   if (slot_ == nullptr) return;
@@ -17,6 +32,7 @@ void Lease::End() {
 void Lease::End(RpcOutcome outcome) {
   if (slot_ == nullptr) return;
   if (outcome == RpcOutcome::kAnswered) {
+    if (table_->alive_check_) slot_->answered_.store(CoarseNow(), std::memory_order_relaxed);
     // Written only once, so that the line stays shared.
     if (!slot_->proved_.load(std::memory_order_relaxed)) {
       slot_->proved_.store(true, std::memory_order_relaxed);
@@ -71,7 +87,7 @@ Lease MemberTable::Acquire() {
       Slot* slot = list_[at].load(std::memory_order_acquire);
       bool reused;
       if (TryTake(slot, above_limit, &reused)) {
-        if (slot->socket_ != nullptr && alive_check_ && HasHungUp(*slot->socket_)) {
+        if (!IsAlive(*slot)) {
           CloseGone(slot);
           Return(slot, Slot::kOneLease);
           continue;
@@ -81,6 +97,13 @@ Lease MemberTable::Acquire() {
     }
   }
   return AcquireFallback();
+}
+
+bool MemberTable::IsAlive(const Slot& slot) const {
+  if (!alive_check_ || slot.socket_ == nullptr) return true;
+  // One that has just answered need not be asked.
+  const int64_t quiet = CoarseNow() - slot.answered_.load(std::memory_order_relaxed);
+  return quiet <= kAnsweredLatelyNanos || !HasHungUp(*slot.socket_);
 }
 
 bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
@@ -137,6 +160,7 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   slot->channel_ = std::move(channel);
   slot->socket_ = std::move(socket);
   slot->proved_.store(false, std::memory_order_relaxed);
+  slot->answered_.store(0, std::memory_order_relaxed);
   slot->stream_limit_.store(stream_limit == 0 ? UINT32_MAX : stream_limit,
                             std::memory_order_relaxed);
   // The count of RPCs begins anew; what a late thread is just undoing stays to be undone.

@@ -55,6 +55,8 @@ class alignas(64) Slot {
 
   std::atomic<uint64_t> word_{0};
   std::atomic<bool> proved_{false};
+  // When the last answer came, by CoarseNow().
+  std::atomic<int64_t> answered_{0};
   // Never above it while another member has room.
   std::atomic<uint32_t> stream_limit_{UINT32_MAX};
 
@@ -158,6 +160,8 @@ class MemberTable {
   // The same for all published slots whose connections have been closed: when a server dies, the
   // first RPC that fails spares those that follow.
   void CloseHungUp();
+  // Whether the connection of a slot that is leased may be used: see PoolOptions::alive_check.
+  bool IsAlive(const Slot& slot) const;
   // Null if the slot is not open, or is full and `above_limit` is false.
   bool TryTake(Slot* slot, bool above_limit, bool* reused);
   void Return(Slot* slot, uint64_t word);

@@ -50,6 +50,7 @@ struct Printer {
   std::string operator()(const WakeAnchor& a) const {
     return absl::StrCat("WakeAnchor{", Number(a.endpoint), "}");
   }
+  std::string operator()(const WakeTargetAnchor&) const { return "WakeTargetAnchor{}"; }
   std::string operator()(const ResolveNow&) const { return "ResolveNow{}"; }
   std::string operator()(const Publish& a) const {
     std::string text = "Publish{";

@@ -51,6 +51,9 @@ struct SetSpares {
 struct WakeAnchor {
   EndpointId endpoint;
 };
+// RPCs wait on an ordinary channel to the target although there are ready members: the server can
+// be reached, and the channel need not wait for its backoff.
+struct WakeTargetAnchor {};
 // Connections fail: ask the resolver whether the addresses are still right.
 struct ResolveNow {};
 // These members, and no others, take RPCs from now on.
@@ -63,8 +66,9 @@ struct SetState {
   PoolState state;
 };
 
-using Action = std::variant<AddEndpoint, RetireEndpoint, RemoveEndpoint, Connect, Drain, Close,
-                            Check, SetSpares, WakeAnchor, ResolveNow, Publish, SetState>;
+using Action =
+    std::variant<AddEndpoint, RetireEndpoint, RemoveEndpoint, Connect, Drain, Close, Check,
+                 SetSpares, WakeAnchor, WakeTargetAnchor, ResolveNow, Publish, SetState>;
 using Actions = std::vector<Action>;
 
 // For tests and logs: "Connect{3, 1}".

@@ -174,6 +174,10 @@ Actions PoolCore::OnTick(Time now, const LoadSample& load) {
   last_tick_ = now;
   sizing_.OnLoad(now, in_flight, stream_limit_);
   Reconcile(now, actions);
+  // With every tick, because waking is lost on a channel whose attempt is just about to fail.
+  if (state_ == PoolState::kReady && load.anchor_in_flight > 0) {
+    actions.push_back(WakeTargetAnchor{});
+  }
   return actions;
 }
 

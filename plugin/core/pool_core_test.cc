@@ -197,6 +197,16 @@ TEST_F(PoolCoreTest, TheFirstReadyMemberWakesTheAnchorEvenWithoutAFailure) {
   EXPECT_THAT(Ready(3), ElementsAre("WakeAnchor{1}", "Publish{3}", "SetState{READY}"));
 }
 
+TEST_F(PoolCoreTest, RpcsThatStillWaitOnTheAnchorAreWokenWithEveryTick) {
+  StartWithTwoReady();
+  LoadSample load;
+  load.anchor_in_flight = 1;
+  EXPECT_THAT(Tick(load), ElementsAre("WakeTargetAnchor{}"));
+  EXPECT_THAT(Tick(load), ElementsAre("WakeTargetAnchor{}"));
+  EXPECT_EQ(core().NextTick(now_), now_ + milliseconds(100));
+  EXPECT_THAT(Tick(), IsEmpty());
+}
+
 TEST_F(PoolCoreTest, AServerThatHangsUpAtOnceIsBackedOffFrom) {
   policy_.sizing.min = 1;
   Resolved({"a"});

@@ -11,10 +11,17 @@ GrpcPoller::GrpcPoller() : thread_(&GrpcPoller::Run, this) {}
 GrpcPoller::~GrpcPoller() {
   {
     std::unique_lock<Mutex> lock(mutex_);
-    idle_.wait(lock, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return works_ == 0; });
+    changed_.wait(lock, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return works_ == 0; });
+    stopping_ = true;
+    changed_.notify_all();
   }
-  queue_.Shutdown();
   thread_.join();
+  queue_.Shutdown();
+  void* tag;
+  bool ok;
+  while (queue_.Next(&tag, &ok)) {
+    // Nothing is left on it: gRPC only wants to be asked.
+  }
 }
 
 GrpcPoller::Work::Work(GrpcPoller& poller) : poller_(poller) {
@@ -24,17 +31,33 @@ GrpcPoller::Work::Work(GrpcPoller& poller) : poller_(poller) {
 
 GrpcPoller::Work::~Work() {
   MutexLock lock(poller_.mutex_);
-  if (--poller_.works_ == 0) poller_.idle_.notify_all();  // under the lock: the poller may go next
+  if (--poller_.works_ == 0) {
+    poller_.changed_.notify_all();  // under the lock: the poller may go next
+  }
+}
+
+bool GrpcPoller::Look() {
+  void* next;
+  bool ok;
+  // A deadline in the past: gRPC polls once, without waiting.
+  if (queue_.AsyncNext(&next, &ok, gpr_time_0(GPR_CLOCK_REALTIME)) !=
+      grpc::CompletionQueue::GOT_EVENT) {
+    return false;
+  }
+  Tag* const tag = static_cast<Tag*>(next);
+  tag->handed_over_.load(std::memory_order_acquire);
+  tag->OnCompleted(ok);
+  return true;
 }
 
 void GrpcPoller::Run() {
   pthread_setname_np(pthread_self(), "predial-grpc");
-  void* next;
-  bool ok;
-  while (queue_.Next(&next, &ok)) {
-    Tag* const tag = static_cast<Tag*>(next);
-    tag->handed_over_.load(std::memory_order_acquire);
-    tag->OnCompleted(ok);
+  for (;;) {
+    while (Look()) {
+    }
+    std::unique_lock<Mutex> lock(mutex_);
+    const auto stopping = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_; };
+    if (changed_.wait_for(lock, kInterval, stopping)) return;
   }
 }
 
