@@ -73,8 +73,9 @@ TEST(RuntimeTest, EndsWhenTheLoopsThreadLetsGo) {
 class LastOwner : public GrpcPoller::Tag {
  public:
   void Start(std::shared_ptr<Runtime> runtime) {
+    grpc::CompletionQueue* const queue = runtime->poller().queue();
     runtime_ = std::move(runtime);
-    alarm_.Set(runtime_->poller().queue(), gpr_now(GPR_CLOCK_MONOTONIC), Pass());
+    alarm_.Set(queue, gpr_now(GPR_CLOCK_MONOTONIC), Pass());
   }
   void OnCompleted(bool /*ok*/) override {
     runtime_.reset();
