@@ -176,7 +176,7 @@ void ChannelPool::OnSlotIdle(Slot* slot) {
     counts_.checkouts_anchor += rpcs;
     old_anchors_.erase(slot);
   } else if (auto found = lingering_.find(slot); found != lingering_.end()) {
-    if (slot->in_flight() > 0) return;
+    if (!table().Free(slot)) return;
     const EndpointId endpoint = found->second;
     lingering_.erase(found);
     Retire(slot, endpoint);

@@ -191,7 +191,6 @@ void ChannelPool::Retire(Slot* slot, EndpointId endpoint) {
   if (auto found = endpoints_.find(endpoint); found != endpoints_.end()) {
     found->second.retired_rpcs += rpcs;
   }
-  table().Free(slot);
 }
 
 std::string ChannelPool::NameOf(EndpointId endpoint) const {

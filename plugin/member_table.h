@@ -133,7 +133,8 @@ class MemberTable {
   // No new leases from here on. True if none is out; otherwise Signals::idle follows.
   bool Close(Slot* slot);
   // Lets go of the channel and the socket of a closed slot. False, and nothing happens, if the slot
-  // is open or leased.
+  // is open or leased, or a thread with an old list is just trying to lease it, however idle it was
+  // a moment ago: Signals::idle follows then.
   bool Free(Slot* slot);
   void Publish(const std::vector<Slot*>& slots);
 
