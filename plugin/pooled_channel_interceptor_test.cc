@@ -153,8 +153,7 @@ TEST_P(PooledChannelInterceptorTest, SeeEachRpcOnceAndInTheirOrder) {
   }
   EXPECT_EQ(log_.entries(), expected);
   EXPECT_EQ(server_.seen().size(), std::size(kCallApis) * kRpcTypes);
-  const MetadataMap& metadata = server_.seen().back().metadata;
-  EXPECT_EQ(metadata.count("scribe"), 2u);
+  EXPECT_EQ(server_.seen().back().metadata.count("scribe"), 2u);
   channel.ExpectAllReturned();
 }
 

@@ -25,7 +25,8 @@ using echo::v1::EchoResponse;
 // RPCs that end on gRPC's threads, counted.
 class Countdown {
  public:
-  explicit Countdown(int count) : left_(count) {}
+  // Shows ThreadSanitizer, which does not see how gRPC's threads get here, that this came first.
+  explicit Countdown(int count) : left_(count) { MutexLock lock(mutex_); }
   void Done() {
     MutexLock lock(mutex_);
     --left_;
@@ -103,8 +104,8 @@ TEST_P(PooledChannelOwnerTest, AContextMayGoWithoutAnyRpc) {
   const auto context = NewContext();
   const auto stub = Echo::NewStub(channel.get());
   grpc::CompletionQueue queue;
-  // Prepared, never started.
-  stub->PrepareAsyncUnary(context.get(), {}, &queue);
+  // Prepared, never started. Not a unary one: gRPC leaks the request of that.
+  stub->PrepareAsyncBidiStream(context.get(), &queue);
   queue.Shutdown();
   void* tag;
   bool ok;
