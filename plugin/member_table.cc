@@ -109,7 +109,9 @@ bool MemberTable::IsAlive(const Slot& slot) const {
 bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
   const uint32_t limit =
       above_limit ? UINT32_MAX : slot->stream_limit_.load(std::memory_order_relaxed);
-  uint64_t before;
+  uint64_t before = slot->word_.load(std::memory_order_relaxed);
+  // Looked at first: a lease that is undone would signal, for every RPC until the next Publish().
+  if ((before & Slot::kOpen) == 0) return false;
   if (limit == UINT32_MAX) {
     before = slot->word_.fetch_add(Slot::kOneLease, std::memory_order_acq_rel);
     if ((before & Slot::kOpen) == 0) {
@@ -118,7 +120,6 @@ bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
     }
   } else {
     // In one step: of two threads that see the last place, one gets it.
-    before = slot->word_.load(std::memory_order_relaxed);
     do {
       if ((before & Slot::kOpen) == 0 || (before & Slot::kInFlightMask) >= limit) return false;
     } while (!slot->word_.compare_exchange_weak(

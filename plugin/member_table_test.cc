@@ -143,6 +143,7 @@ TEST_P(MemberTableTest, ClosedMembersAreSkippedWhileStillPublished) {
   EXPECT_EQ(&table_.Acquire().slot(), fallback_);
   EXPECT_EQ(a->rpcs(), 0u);
   EXPECT_EQ(b->rpcs(), 10u);
+  EXPECT_TRUE(signalled_.TakeIdle().empty());
   EXPECT_TRUE(table_.Free(a));
   EXPECT_TRUE(table_.Free(b));
 }
