@@ -13,6 +13,7 @@ const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1"
 const char* __tsan_default_suppressions() {
   return "race:^grpc::\n"
          "race:^grpc_event_engine::\n"
+         "race:^std::_Function_handler<void (), grpc::\n"
          "thread:^grpc_core::Thread::Thread\n";
 }
 }
