@@ -62,44 +62,7 @@ class NoDescriptors {
   std::vector<UniqueFd> filler_;
 };
 
-// Options of a pool that has no descriptors: one that it closed later would be free in other tests.
-PoolOptions WithoutSockets() {
-  PoolOptions options;
-  options.dialer = std::make_shared<FailingDialer>();
-  options.health.enabled = false;
-  return options;
-}
-
-TEST(PooledChannelFdLimitTest, WarnsOfALimitBelowWhatItMayNeed) {
-  static std::string* const logged = new std::string;
-  const LoweredLimit limit(64);
-  PoolOptions options = WithoutSockets();
-  options.connections_max = 100;
-  options.spares = 3;
-  // Called on this thread by Create().
-  gpr_set_log_function([](gpr_log_func_args* args) {
-    if (absl::StrContains(args->message, "RLIMIT_NOFILE")) *logged = args->message;
-  });
-  const auto channel =
-      PooledChannel::Create("127.0.0.1:1", grpc::InsecureChannelCredentials(), options);
-  gpr_set_log_function(nullptr);
-  const PoolStats stats = channel->Stats();
-  ASSERT_EQ(stats.warnings.size(), 1u);
-  EXPECT_EQ(stats.warnings[0], *logged);
-  EXPECT_THAT(stats.warnings[0], HasSubstr("connections_max 100 needs up to 203 descriptors"));
-  EXPECT_THAT(stats.warnings[0], HasSubstr("may open 64"));
-}
-
-TEST(PooledChannelFdLimitTest, DoesNotWarnOfALimitThatIsEnough) {
-  const LoweredLimit limit(64);
-  PoolOptions options = WithoutSockets();
-  options.connections_max = 20;
-  const auto channel =
-      PooledChannel::Create("127.0.0.1:1", grpc::InsecureChannelCredentials(), options);
-  EXPECT_THAT(channel->Stats().warnings, testing::IsEmpty());
-}
-
-class PooledChannelNoDescriptorsTest : public testing::Test {
+class PooledChannelFdLimitTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     auto process = Process::Start({"examples/echo/echo_server", "--port=0"});
@@ -124,9 +87,20 @@ class PooledChannelNoDescriptorsTest : public testing::Test {
     options.spares = 0;
     options.backoff.initial = options.backoff.max = absl::Milliseconds(20);
     options.backoff.under_demand = absl::Milliseconds(20);
+    return Create(suite_->target, options);
+  }
+  static std::shared_ptr<PooledChannel> Create(const std::string& target,
+                                               const PoolOptions& options) {
     suite_->channels.push_back(
-        PooledChannel::Create(suite_->target, grpc::InsecureChannelCredentials(), options));
+        PooledChannel::Create(target, grpc::InsecureChannelCredentials(), options));
     return suite_->channels.back();
+  }
+  // Options of a pool without any connection.
+  static PoolOptions WithoutSockets() {
+    PoolOptions options;
+    options.dialer = std::make_shared<FailingDialer>();
+    options.health.enabled = false;
+    return options;
   }
   // All that it connects by itself: its members and the watch of the server's health.
   static bool WaitForAllConnected(const PooledChannel& channel) {
@@ -143,15 +117,43 @@ class PooledChannelNoDescriptorsTest : public testing::Test {
     // In a process of its own: a server in this one would be at its limit, too.
     std::unique_ptr<Process> server;
     std::string target;
-    // Until all tests are over: what one closed would be free in the next.
+    // Until all tests are over: what one pool closes, or the event loop that goes with the last,
+    // would be free in the next.
     std::vector<std::shared_ptr<PooledChannel>> channels;
   };
   static Suite* suite_;
 };
 
-PooledChannelNoDescriptorsTest::Suite* PooledChannelNoDescriptorsTest::suite_ = nullptr;
+PooledChannelFdLimitTest::Suite* PooledChannelFdLimitTest::suite_ = nullptr;
 
-TEST_F(PooledChannelNoDescriptorsTest, KeepsItsMembersAndGrowsLater) {
+TEST_F(PooledChannelFdLimitTest, WarnsOfALimitBelowWhatItMayNeed) {
+  static std::string* const logged = new std::string;
+  const LoweredLimit limit(64);
+  PoolOptions options = WithoutSockets();
+  options.connections_max = 100;
+  options.spares = 3;
+  // Called on this thread by Create().
+  gpr_set_log_function([](gpr_log_func_args* args) {
+    if (absl::StrContains(args->message, "RLIMIT_NOFILE")) *logged = args->message;
+  });
+  const auto channel = Create("127.0.0.1:1", options);
+  gpr_set_log_function(nullptr);
+  const PoolStats stats = channel->Stats();
+  ASSERT_EQ(stats.warnings.size(), 1u);
+  EXPECT_EQ(stats.warnings[0], *logged);
+  EXPECT_THAT(stats.warnings[0], HasSubstr("connections_max 100 needs up to 203 descriptors"));
+  EXPECT_THAT(stats.warnings[0], HasSubstr("may open 64"));
+}
+
+TEST_F(PooledChannelFdLimitTest, DoesNotWarnOfALimitThatIsEnough) {
+  const LoweredLimit limit(64);
+  PoolOptions options = WithoutSockets();
+  options.connections_max = 20;
+  const auto channel = Create("127.0.0.1:1", options);
+  EXPECT_THAT(channel->Stats().warnings, testing::IsEmpty());
+}
+
+TEST_F(PooledChannelFdLimitTest, KeepsItsMembersAndGrowsLater) {
   const auto channel = Create();
   ASSERT_TRUE(WaitForAllConnected(*channel));
   const auto stub = echo::v1::Echo::NewStub(channel);
@@ -191,7 +193,7 @@ TEST_F(PooledChannelNoDescriptorsTest, KeepsItsMembersAndGrowsLater) {
 }
 
 // It begins without a free descriptor: not even its anchors can connect.
-TEST_F(PooledChannelNoDescriptorsTest, ConnectsOnceItCan) {
+TEST_F(PooledChannelFdLimitTest, ConnectsOnceItCan) {
   // The process's threads are there, with the descriptors that they need.
   ASSERT_TRUE(WaitForAllConnected(*Create()));
   std::shared_ptr<PooledChannel> channel;
