@@ -66,8 +66,9 @@ class Fixture {
  public:
   Fixture(int members, PickerKind picker, bool alive_check)
       : connections_(Connect(members)),
-        table_(members, picker, alive_check,
-               MemberTable::Signals{[] {}, [](Slot*) {}, [](MemberId) {}}) {
+        table_({members, picker, alive_check},
+               MemberTable::Signals{[] {}, [](Slot*) {}, [](MemberId) {}, [](MemberId) {},
+                                    [](MemberId, FailureStreak) {}, [](MemberId) {}}) {
     // Never used, so never connected: a lease only holds it.
     const auto channel = grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials());
     table_.SetFallback(table_.Open(MemberId{}, channel, /*stream_limit=*/0));
@@ -106,7 +107,7 @@ void Checkout(benchmark::State& state) {
     Lease lease = table.Acquire();
     benchmark::DoNotOptimize(&lease);
     if (lease.source() == Lease::Source::kAnchor) state.SkipWithError("found no member");
-    lease.End(RpcOutcome::kAnswered);
+    lease.End(RpcOutcome::kOk);
   }
 }
 

@@ -96,7 +96,8 @@ class CallTrackerTest : public testing::Test {
   CallTrackerTest() {
     auto targets = std::make_shared<TrackerTargets>();
     targets->table = std::make_shared<MemberTable>(
-        /*capacity=*/1, PickerKind::kRoundRobin, /*alive_check=*/false, signalled_.Receivers());
+        MemberTable::Options{/*capacity=*/1, PickerKind::kRoundRobin, /*alive_check=*/false},
+        signalled_.Receivers());
     targets->events = events_;
     targets_ = targets;
   }

@@ -58,11 +58,15 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   signals.going_away = [post](MemberId member) {
     post([member](ChannelPool& pool) { pool.OnGoingAway(member); });
   };
+  // Nothing is made of these yet.
+  signals.worn = signals.unanswered = [](MemberId) {};
+  signals.failing = [](MemberId, FailureStreak) {};
 
   const PoolOptions& options = pool->config_.options;
   auto targets = std::make_shared<TrackerTargets>();
-  targets->table = std::make_shared<MemberTable>(options.connections_max, options.picker,
-                                                 options.alive_check, std::move(signals));
+  targets->table = std::make_shared<MemberTable>(
+      MemberTable::Options{options.connections_max, options.picker, options.alive_check},
+      std::move(signals));
   if (options.observer != nullptr) {
     targets->events = options.observer->OnPoolCreated(
         pool->config_.target.text, [weak]() -> std::optional<PoolStats> {

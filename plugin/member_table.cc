@@ -31,18 +31,51 @@ void Lease::End() {
 
 void Lease::End(RpcOutcome outcome) {
   if (slot_ == nullptr) return;
-  if (outcome == RpcOutcome::kAnswered) {
+  if (outcome == RpcOutcome::kConnectionGone) {
+    // At once, not when the loop comes round to it: the next RPC may be this thread's.
+    if (source_ != Source::kAnchor) {
+      table_->CloseGone(slot_);
+      table_->CloseHungUp();
+    }
+    return End();
+  }
+  const bool answered =
+      outcome == RpcOutcome::kOk || outcome == RpcOutcome::kError || outcome == RpcOutcome::kFailed;
+  if (answered) {
     if (table_->alive_check_) slot_->answered_.store(CoarseNow(), std::memory_order_relaxed);
     // Written only once, so that the line stays shared.
     if (!slot_->proved_.load(std::memory_order_relaxed)) {
       slot_->proved_.store(true, std::memory_order_relaxed);
     }
+  }
+  if (outcome == RpcOutcome::kOk) {
+    if (!slot_->succeeded_.load(std::memory_order_relaxed)) {
+      slot_->succeeded_.store(true, std::memory_order_relaxed);
+    }
+    if (slot_->streak_.load(std::memory_order_relaxed) != 0) {
+      slot_->streak_.store(0, std::memory_order_relaxed);
+    }
   } else if (source_ != Source::kAnchor) {
-    // At once, not when the loop comes round to it: the next RPC may be this thread's.
-    table_->CloseGone(slot_);
-    table_->CloseHungUp();
+    table_->CountFailure(slot_, outcome);
   }
   End();
+}
+
+void MemberTable::CountFailure(Slot* slot, RpcOutcome outcome) {
+  if (outcome == RpcOutcome::kUnanswered &&
+      !slot->suspected_.exchange(true, std::memory_order_relaxed)) {
+    signals_.unanswered(slot->id_);
+  }
+  // Two counts in one word: failures of an ailing server (low), and all (high).
+  const uint32_t one = 0x10000 | (outcome == RpcOutcome::kFailed ? 1 : 0);
+  const uint32_t streak = slot->streak_.fetch_add(one, std::memory_order_relaxed) + one;
+  const uint32_t ailing = streak & 0xFFFF;
+  const uint32_t any = streak >> 16;
+  if (outcome == RpcOutcome::kFailed && ailing % failures_.ailing == 0) {
+    signals_.failing(slot->id_, FailureStreak::kAiling);
+  } else if (any % failures_.any == 0) {
+    signals_.failing(slot->id_, FailureStreak::kAny);
+  }
 }
 
 void MemberTable::CloseGone(Slot* slot) {
@@ -61,8 +94,12 @@ void MemberTable::CloseHungUp() {
   }
 }
 
-MemberTable::MemberTable(int capacity, PickerKind picker, bool alive_check, Signals signals)
-    : picker_(picker), alive_check_(alive_check), signals_(std::move(signals)), list_(capacity) {
+MemberTable::MemberTable(const Options& options, Signals signals)
+    : picker_(options.picker),
+      alive_check_(options.alive_check),
+      failures_(options.failures),
+      signals_(std::move(signals)),
+      list_(static_cast<size_t>(options.capacity) * kWeightMax) {
   for (int i = 0; i < kShards; ++i) shards_[i].ticket = MixTicket(i);
 }
 
@@ -125,7 +162,19 @@ bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
     } while (!slot->word_.compare_exchange_weak(
         before, before + Slot::kOneLease, std::memory_order_acq_rel, std::memory_order_relaxed));
   }
-  *reused = (before >> Slot::kRpcsShift) != 0;
+  const uint64_t rpcs = before >> Slot::kRpcsShift;
+  if (rpcs + 1 >= slot->worn_at_.load(std::memory_order_relaxed)) {
+    if (rpcs >= slot->rpcs_max_.load(std::memory_order_relaxed)) {
+      Return(slot, Slot::kOneLease);
+      return false;
+    }
+    // Once: the limit moves out of reach, up to the one that is kept.
+    const uint64_t max = slot->rpcs_max_.load(std::memory_order_relaxed);
+    if (slot->worn_at_.exchange(max, std::memory_order_relaxed) != max) {
+      signals_.worn(slot->id_);
+    }
+  }
+  *reused = rpcs != 0;
   if ((before & Slot::kInFlightMask) >= attention_above_.load(std::memory_order_relaxed)) Notice();
   return true;
 }
@@ -161,6 +210,11 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   slot->channel_ = std::move(channel);
   slot->socket_ = std::move(socket);
   slot->proved_.store(false, std::memory_order_relaxed);
+  slot->succeeded_.store(false, std::memory_order_relaxed);
+  slot->streak_.store(0, std::memory_order_relaxed);
+  slot->suspected_.store(false, std::memory_order_relaxed);
+  slot->worn_at_.store(UINT64_MAX, std::memory_order_relaxed);
+  slot->rpcs_max_.store(UINT64_MAX, std::memory_order_relaxed);
   slot->answered_.store(0, std::memory_order_relaxed);
   slot->stream_limit_.store(stream_limit == 0 ? UINT32_MAX : stream_limit,
                             std::memory_order_relaxed);
@@ -186,6 +240,11 @@ bool MemberTable::Free(Slot* slot) {
   slot->socket_.reset();
   free_.push_back(slot);
   return true;
+}
+
+void MemberTable::LimitRpcs(Slot* slot, uint64_t worn_at, uint64_t max) {
+  slot->rpcs_max_.store(max, std::memory_order_relaxed);
+  slot->worn_at_.store(std::min(worn_at, max), std::memory_order_relaxed);
 }
 
 void MemberTable::Publish(const std::vector<Slot*>& slots) {

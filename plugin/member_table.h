@@ -42,6 +42,8 @@ class alignas(64) Slot {
   uint64_t rpcs() const { return word_.load(std::memory_order_relaxed) >> kRpcsShift; }
   // Whether a server answered an RPC on it.
   bool proved() const { return proved_.load(std::memory_order_relaxed); }
+  // Whether one of its RPCs ended well.
+  bool succeeded() const { return succeeded_.load(std::memory_order_relaxed); }
 
  private:
   friend class MemberTable;
@@ -55,10 +57,18 @@ class alignas(64) Slot {
 
   std::atomic<uint64_t> word_{0};
   std::atomic<bool> proved_{false};
+  std::atomic<bool> succeeded_{false};
+  // Whether RPCs failed since the last one that ended well: see Streak.
+  std::atomic<uint32_t> streak_{0};
+  // Signals::unanswered was sent, and not yet looked into.
+  std::atomic<bool> suspected_{false};
   // When the last answer came, by CoarseNow().
   std::atomic<int64_t> answered_{0};
   // Never above it while another member has room.
   std::atomic<uint32_t> stream_limit_{UINT32_MAX};
+  // RPCs so far from which on it is worn, and at which it takes no more.
+  std::atomic<uint64_t> worn_at_{UINT64_MAX};
+  std::atomic<uint64_t> rpcs_max_{UINT64_MAX};
 
   // Written by the loop's thread while the slot is closed and not leased.
   MemberId id_{};
@@ -112,10 +122,28 @@ class MemberTable {
     // An RPC found that its member takes no more, and closed its slot. Comes before that lease is
     // back.
     std::function<void(MemberId)> going_away;
+    // The member has had as many RPCs as LimitRpcs() said: it wants replacing.
+    std::function<void(MemberId)> worn;
+    // So many RPCs in a row failed on it: see FailureLimits.
+    std::function<void(MemberId, FailureStreak)> failing;
+    // An RPC on it missed its deadline. Not again for this member before Unsuspect().
+    std::function<void(MemberId)> unanswered;
   };
 
-  // `capacity`: most slots published at a time. `alive_check`: see PoolOptions.
-  MemberTable(int capacity, PickerKind picker, bool alive_check, Signals signals);
+  // RPCs in a row on one member without one that ended well, after which Signals::failing comes
+  // (and comes again after as many more).
+  struct FailureLimits {
+    uint32_t ailing = 5;  // those that an ailing server or connection gives: RpcOutcome::kFailed
+    uint32_t any = 100;   // whatever their codes
+  };
+
+  struct Options {
+    int capacity = 1;  // most members published at a time
+    PickerKind picker = PickerKind::kRoundRobin;
+    bool alive_check = true;  // see PoolOptions
+    FailureLimits failures = {};
+  };
+  MemberTable(const Options& options, Signals signals);
 
   // --- RPC threads
 
@@ -136,7 +164,14 @@ class MemberTable {
   // is open or leased, or a thread with an old list is just trying to lease it, however idle it was
   // a moment ago: Signals::idle follows then.
   bool Free(Slot* slot);
+  // One that is named more often gets more RPCs: kWeightMax times at most.
   void Publish(const std::vector<Slot*>& slots);
+  static constexpr int kWeightMax = 4;
+  // Signals::worn comes with RPC number `worn_at` of the slot, or, if that is past, with the next
+  // one; there is none after RPC number `max`.
+  void LimitRpcs(Slot* slot, uint64_t worn_at, uint64_t max);
+  // What Signals::unanswered told of was looked into.
+  void Unsuspect(Slot* slot) { slot->suspected_.store(false, std::memory_order_relaxed); }
 
   // What carries RPCs while nothing is published: an open slot. Never empty.
   void SetFallback(Slot* slot) { fallback_.store(slot, std::memory_order_release); }
@@ -161,6 +196,8 @@ class MemberTable {
   // The same for all published slots whose connections have been closed: when a server dies, the
   // first RPC that fails spares those that follow.
   void CloseHungUp();
+  // An RPC on the slot did not end well.
+  void CountFailure(Slot* slot, RpcOutcome outcome);
   // Whether the connection of a slot that is leased may be used: see PoolOptions::alive_check.
   bool IsAlive(const Slot& slot) const;
   // Null if the slot is not open, or is full and `above_limit` is false.
@@ -174,6 +211,7 @@ class MemberTable {
 
   const PickerKind picker_;
   const bool alive_check_;
+  const FailureLimits failures_;
   const Signals signals_;
 
   // What changes seldom, read by every RPC.

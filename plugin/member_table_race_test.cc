@@ -51,7 +51,7 @@ INSTANTIATE_TEST_SUITE_P(AllPickers, MemberTableRaceTest,
 TEST_P(MemberTableRaceTest, ThreadsTogetherKeepTheLimits) {
   constexpr int kRounds = 200;
   RecordedSignals signalled;
-  MemberTable table(/*capacity=*/2, GetParam(), /*alive_check=*/false, signalled.Receivers());
+  MemberTable table({/*capacity=*/2, GetParam(), /*alive_check=*/false}, signalled.Receivers());
   table.SetFallback(table.Open(MemberId{0}, NewChannel(), 0));
   Slot* a = table.Open(MemberId{1}, NewChannel(), /*stream_limit=*/kThreads / 2);
   Slot* b = table.Open(MemberId{2}, NewChannel(), /*stream_limit=*/kThreads / 2);
@@ -90,7 +90,7 @@ class Hammer {
   static constexpr int kCapacity = 12;
 
   explicit Hammer(PickerKind picker)
-      : table_(kCapacity, picker, /*alive_check=*/true, signalled_.Receivers()) {
+      : table_({kCapacity, picker, /*alive_check=*/true}, signalled_.Receivers()) {
     fallback_ = Open(0);
     table_.SetFallback(fallback_);
   }
@@ -159,7 +159,7 @@ class Hammer {
       if (i % 256 == 255) {
         lease.End(RpcOutcome::kConnectionGone);
       } else if (i % 2 == 0) {
-        lease.End(RpcOutcome::kAnswered);
+        lease.End(RpcOutcome::kOk);
       } else {
         lease.End();
       }

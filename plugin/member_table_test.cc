@@ -50,7 +50,7 @@ class MemberTableTest : public testing::TestWithParam<PickerKind> {
   }
 
   RecordedSignals signalled_;
-  MemberTable table_{/*capacity=*/16, GetParam(), /*alive_check=*/true, signalled_.Receivers()};
+  MemberTable table_{{/*capacity=*/16, GetParam()}, signalled_.Receivers()};
   uint64_t last_id_ = 0;
   Slot* const fallback_ = table_.Open(MemberId{0}, NewChannel(), kNoLimit);
 };
@@ -92,7 +92,7 @@ TEST_P(MemberTableTest, AnEndedLeaseIsNotReturnedAgain) {
   table_.Publish({slot});
   Lease other = table_.Acquire();
   Lease lease = table_.Acquire();
-  lease.End(RpcOutcome::kAnswered);
+  lease.End(RpcOutcome::kOk);
   lease.End();
   lease.End(RpcOutcome::kConnectionGone);
   EXPECT_EQ(slot->in_flight(), 1);
@@ -221,7 +221,7 @@ TEST_P(MemberTableTest, TheLastLeaseOfAClosedSlotSignals) {
 TEST_P(MemberTableTest, LeasesOfAnOpenSlotNeverSignalIdle) {
   Slot* slot = Open();
   table_.Publish({slot});
-  for (int i = 0; i < 10; ++i) table_.Acquire().End(RpcOutcome::kAnswered);
+  for (int i = 0; i < 10; ++i) table_.Acquire().End(RpcOutcome::kOk);
   EXPECT_TRUE(signalled_.TakeIdle().empty());
 }
 
@@ -246,7 +246,7 @@ TEST_P(MemberTableTest, FreeRefusesWhatIsOpenOrLeasedOrFree) {
 TEST_P(MemberTableTest, AReusedSlotBeginsAnew) {
   Slot* slot = Open(/*limit=*/1);
   table_.Publish({slot});
-  for (int i = 0; i < 5; ++i) table_.Acquire().End(RpcOutcome::kAnswered);
+  for (int i = 0; i < 5; ++i) table_.Acquire().End(RpcOutcome::kOk);
   EXPECT_TRUE(slot->proved());
   table_.Publish({});
   table_.Close(slot);
@@ -269,7 +269,7 @@ TEST_P(MemberTableTest, AnAnswerProvesAMember) {
   table_.Publish({slot});
   table_.Acquire().End();
   EXPECT_FALSE(slot->proved());
-  table_.Acquire().End(RpcOutcome::kAnswered);
+  table_.Acquire().End(RpcOutcome::kOk);
   EXPECT_TRUE(slot->proved());
 }
 
@@ -346,7 +346,7 @@ TEST_P(MemberTableTest, ASocketWithUnreadBytesIsAlive) {
 
 TEST_P(MemberTableTest, WhenOneConnectionIsGoneTheOthersAreLookedAt) {
   Connection dead, alive;
-  MemberTable table(/*capacity=*/4, GetParam(), /*alive_check=*/false, signalled_.Receivers());
+  MemberTable table({/*capacity=*/4, GetParam(), /*alive_check=*/false}, signalled_.Receivers());
   table.SetFallback(table.Open(MemberId{0}, NewChannel(), kNoLimit));
   Slot* a = table.Open(MemberId{1}, NewChannel(), kNoLimit, dead.socket);
   Slot* b = table.Open(MemberId{2}, NewChannel(), kNoLimit, dead.socket);

@@ -30,6 +30,18 @@ class RecordedSignals {
       MutexLock lock(mutex_);
       going_away_.push_back(member);
     };
+    signals.worn = [this](MemberId member) {
+      MutexLock lock(mutex_);
+      worn_.push_back(member);
+    };
+    signals.failing = [this](MemberId member, FailureStreak streak) {
+      MutexLock lock(mutex_);
+      failing_.emplace_back(member, streak);
+    };
+    signals.unanswered = [this](MemberId member) {
+      MutexLock lock(mutex_);
+      unanswered_.push_back(member);
+    };
     return signals;
   }
 
@@ -45,12 +57,27 @@ class RecordedSignals {
     MutexLock lock(mutex_);
     return std::exchange(going_away_, {});
   }
+  std::vector<MemberId> TakeWorn() {
+    MutexLock lock(mutex_);
+    return std::exchange(worn_, {});
+  }
+  std::vector<std::pair<MemberId, FailureStreak>> TakeFailing() {
+    MutexLock lock(mutex_);
+    return std::exchange(failing_, {});
+  }
+  std::vector<MemberId> TakeUnanswered() {
+    MutexLock lock(mutex_);
+    return std::exchange(unanswered_, {});
+  }
 
  private:
   Mutex mutex_;
   int attentions_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Slot*> idle_ ABSL_GUARDED_BY(mutex_);
   std::vector<MemberId> going_away_ ABSL_GUARDED_BY(mutex_);
+  std::vector<MemberId> worn_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<MemberId, FailureStreak>> failing_ ABSL_GUARDED_BY(mutex_);
+  std::vector<MemberId> unanswered_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace predial

@@ -57,8 +57,18 @@ const char* ToString(HealthResult result);
 
 // How an RPC ended, as far as its connection is concerned.
 enum class RpcOutcome {
-  kAnswered,        // with whatever status; or it was never sent, for a reason of the caller's
-  kConnectionGone,  // its connection takes no more RPCs
+  kOk,
+  kError,          // an answer about the RPC itself: NOT_FOUND, INVALID_ARGUMENT, …
+  kFailed,         // what an ailing server or connection gives: UNAVAILABLE, INTERNAL, UNKNOWN
+  kUnanswered,     // DEADLINE_EXCEEDED
+  kCancelled,      // by its caller, or so it looks; or never started
+  kConnectionGone  // its connection takes no more RPCs
+};
+
+// RPCs in a row on one member, none of which ended well.
+enum class FailureStreak {
+  kAiling,  // all of them as of an ailing server or connection
+  kAny,     // more of them, whatever their codes
 };
 
 }  // namespace predial

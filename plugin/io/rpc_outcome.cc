@@ -25,21 +25,34 @@ constexpr absl::string_view kGone[] = {
 // A read or a write failed: the cause follows.
 constexpr absl::string_view kFailed[] = {"recvmsg:", "sendmsg:"};
 
+bool IsGone(const std::string& message) {
+  for (const absl::string_view gone : kGone) {
+    if (message == gone) return true;
+  }
+  for (const absl::string_view failed : kFailed) {
+    if (absl::StartsWith(message, failed)) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 RpcOutcome JudgeOutcome(const grpc::Status& status) {
-  if (status.error_code() != grpc::StatusCode::UNAVAILABLE &&
-      status.error_code() != grpc::StatusCode::INTERNAL) {
-    return RpcOutcome::kAnswered;
+  switch (status.error_code()) {
+    case grpc::StatusCode::OK:
+      return RpcOutcome::kOk;
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::INTERNAL:
+      return IsGone(status.error_message()) ? RpcOutcome::kConnectionGone : RpcOutcome::kFailed;
+    case grpc::StatusCode::UNKNOWN:
+      return RpcOutcome::kFailed;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return RpcOutcome::kUnanswered;
+    case grpc::StatusCode::CANCELLED:
+      return RpcOutcome::kCancelled;
+    default:
+      return RpcOutcome::kError;
   }
-  const std::string& message = status.error_message();
-  for (const absl::string_view gone : kGone) {
-    if (message == gone) return RpcOutcome::kConnectionGone;
-  }
-  for (const absl::string_view failed : kFailed) {
-    if (absl::StartsWith(message, failed)) return RpcOutcome::kConnectionGone;
-  }
-  return RpcOutcome::kAnswered;
 }
 
 }  // namespace predial

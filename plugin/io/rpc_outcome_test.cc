@@ -115,7 +115,24 @@ class RawServer {
 
 constexpr absl::string_view kEmptySettings("\0\0\0\4\0\0\0\0\0", 9);
 
-TEST(RpcOutcomeTest, AnAnswerIsAnAnswerWhateverItsCode) {
+RpcOutcome Expected(int code) {
+  switch (code) {
+    case grpc::StatusCode::OK:
+      return RpcOutcome::kOk;
+    case grpc::StatusCode::UNAVAILABLE:
+    case grpc::StatusCode::INTERNAL:
+    case grpc::StatusCode::UNKNOWN:
+      return RpcOutcome::kFailed;
+    case grpc::StatusCode::DEADLINE_EXCEEDED:
+      return RpcOutcome::kUnanswered;
+    case grpc::StatusCode::CANCELLED:
+      return RpcOutcome::kCancelled;
+    default:
+      return RpcOutcome::kError;
+  }
+}
+
+TEST(RpcOutcomeTest, AnAnswerIsJudgedByItsCode) {
   const auto server = StartServer();
   Member member(*server);
   for (int code = 0; code <= 16; ++code) {
@@ -124,11 +141,11 @@ TEST(RpcOutcomeTest, AnAnswerIsAnAnswerWhateverItsCode) {
     request.set_status_message("busy");
     const grpc::Status status = Unary(member.stub(), request);
     EXPECT_EQ(status.error_code(), code);
-    EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kAnswered) << Text(status);
+    EXPECT_EQ(JudgeOutcome(status), Expected(code)) << Text(status);
   }
 }
 
-TEST(RpcOutcomeTest, WhatAServerTellsOfItsOwnConnectionsIsAnAnswer) {
+TEST(RpcOutcomeTest, WhatAServerTellsOfItsOwnConnectionsIsNotAboutOurs) {
   const auto server = StartServer();
   Member member(*server);
   for (const char* message : {
@@ -141,11 +158,11 @@ TEST(RpcOutcomeTest, WhatAServerTellsOfItsOwnConnectionsIsAnAnswer) {
     request.set_status_code(grpc::StatusCode::UNAVAILABLE);
     request.set_status_message(message);
     const grpc::Status status = Unary(member.stub(), request);
-    EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kAnswered) << Text(status);
+    EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kFailed) << Text(status);
   }
 }
 
-TEST(RpcOutcomeTest, TheCallersOwnEndsAreAnswers) {
+TEST(RpcOutcomeTest, TheCallersOwnEndsDoNotBlameTheConnection) {
   const auto server = StartServer();
   Member member(*server);
   EchoRequest request;
@@ -156,14 +173,14 @@ TEST(RpcOutcomeTest, TheCallersOwnEndsAreAnswers) {
     context.set_deadline(std::chrono::system_clock::now());
     const grpc::Status status = member.stub().Unary(&context, request, &response);
     EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
-    EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kAnswered) << Text(status);
+    EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kUnanswered) << Text(status);
   }
   {
     grpc::ClientContext context;
     context.TryCancel();
     const grpc::Status status = member.stub().Unary(&context, request, &response);
     EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED);
-    EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kAnswered) << Text(status);
+    EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kCancelled) << Text(status);
   }
 }
 
@@ -251,7 +268,7 @@ TEST(RpcOutcomeTest, AnEndByTheServerIsAnAnswerAndTheConnectionIsGoneAfterIt) {
   std::thread stopping([&] { server->Shutdown(absl::ZeroDuration()); });
   const grpc::Status status = stream.Finish();
   EXPECT_FALSE(status.ok());
-  EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kAnswered) << Text(status);
+  EXPECT_NE(JudgeOutcome(status), RpcOutcome::kConnectionGone) << Text(status);
   stopping.join();
   const grpc::Status after = Unary(member.stub());
   EXPECT_EQ(JudgeOutcome(after), RpcOutcome::kConnectionGone) << Text(after);
@@ -264,7 +281,7 @@ TEST(RpcOutcomeTest, AnOrdinaryChannelThatCannotConnectHasNoConnectionToLose) {
                                                       grpc::InsecureChannelCredentials()));
   const grpc::Status status = Unary(*stub);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
-  EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kAnswered) << Text(status);
+  EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kFailed) << Text(status);
 }
 
 }  // namespace
