@@ -17,7 +17,8 @@ CPP = (".cc", ".h")
 FROM_FD_HOME = "plugin/io/channel_factory.cc"
 # May ask for a channel's connectivity: the pool answers it for itself, the anchor is an ordinary
 # channel, and what is outside plugin/ only ever holds ordinary channels or the pool.
-CONNECTIVITY_HOMES = ("plugin/pooled_channel", "plugin/connectivity", "plugin/io/anchor")
+CONNECTIVITY_HOMES = ("plugin/pooled_channel", "plugin/connectivity", "plugin/io/anchor",
+                      "plugin/io/scout")
 
 _SLEEP_CPP = re.compile(
     r"\b(sleep_for|sleep_until|usleep|nanosleep|clock_nanosleep|SleepFor|sleep)\s*\(")

@@ -1,4 +1,5 @@
-// The pool's life and its events. What it is ordered to do is in channel_pool_orders.cc.
+// The pool's beginning and its events. What it is ordered to do is in channel_pool_orders.cc, what
+// its user asks of it in channel_pool_life.cc.
 #include "plugin/channel_pool.h"
 
 #include <grpc/support/log.h>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "plugin/io/tcp_dialer.h"
+#include "plugin/io/tcp_silence.h"
 #include "plugin/lame_channel.h"
 
 namespace predial {
@@ -32,6 +34,13 @@ PoolPolicy ToPolicy(const PoolOptions& options) {
   policy.backoff = ToPolicy(options.backoff);
   policy.health = {options.health.enabled, ToDuration(options.health.interval),
                    options.health.failures_max, options.health.panic_threshold};
+  policy.lifetime.proven = options.proven_lifetime;
+  policy.lifetime.age_max = ToDuration(options.connection_age_max);
+  if (options.requests_per_connection_max > 0) {
+    policy.lifetime.rpcs_max = options.requests_per_connection_max;
+  }
+  policy.drain_timeout = ToDuration(options.drain_timeout);
+  policy.slow_start = ToDuration(options.slow_start);
   policy.spares = options.spares;
   policy.spares_after_use = ToDuration(options.spare_lifetime);
   policy.dials_max = options.dials_max;
@@ -58,14 +67,24 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   signals.going_away = [post](MemberId member) {
     post([member](ChannelPool& pool) { pool.OnGoingAway(member); });
   };
-  // Nothing is made of these yet.
-  signals.worn = signals.unanswered = [](MemberId) {};
-  signals.failing = [](MemberId, FailureStreak) {};
+  signals.worn = [post](MemberId member) {
+    post([member](ChannelPool& pool) { pool.OnWorn(member); });
+  };
+  signals.failing = [post](MemberId member, FailureStreak streak) {
+    post([member, streak](ChannelPool& pool) { pool.OnFailing(member, streak); });
+  };
+  signals.unanswered = [post](MemberId member) {
+    post([member](ChannelPool& pool) { pool.OnUnanswered(member); });
+  };
 
   const PoolOptions& options = pool->config_.options;
   auto targets = std::make_shared<TrackerTargets>();
   targets->table = std::make_shared<MemberTable>(
-      MemberTable::Options{options.connections_max, options.picker, options.alive_check},
+      MemberTable::Options{options.connections_max,
+                           options.picker,
+                           options.alive_check,
+                           {static_cast<uint32_t>(options.health.rpc_failures_max),
+                            static_cast<uint32_t>(options.health.rpc_errors_max)}},
       std::move(signals));
   if (options.observer != nullptr) {
     targets->events = options.observer->OnPoolCreated(
@@ -173,6 +192,27 @@ void ChannelPool::OnGoingAway(MemberId id) {
   Carry(core_.OnGoingAway(loop_.Now(), id, member.slot->proved()));
 }
 
+void ChannelPool::OnWorn(MemberId id) { Carry(core_.OnWorn(loop_.Now(), id)); }
+
+void ChannelPool::OnFailing(MemberId id, FailureStreak streak) {
+  Carry(core_.OnFailing(loop_.Now(), id, streak));
+}
+
+void ChannelPool::OnUnanswered(MemberId id) {
+  const auto found = members_.find(id);
+  if (found == members_.end()) return;
+  // What one RPC found may be true of all connections to that server.
+  std::vector<Silence> silences;
+  for (const auto& [other, member] : members_) {
+    if (member.endpoint != found->second.endpoint || member.slot == nullptr) continue;
+    if (other != id && member.slot->in_flight() == 0) continue;
+    const TcpSilence silence = ReadTcpSilence(*member.watch->socket());
+    silences.push_back({other, silence.since_received, silence.stalled});
+    table().Unsuspect(member.slot);
+  }
+  Carry(core_.OnUnanswered(loop_.Now(), silences));
+}
+
 void ChannelPool::OnSlotIdle(Slot* slot) {
   const uint64_t rpcs = slot->rpcs();
   if (old_anchors_.count(slot) > 0) {
@@ -277,7 +317,8 @@ LoadSample ChannelPool::Sample() {
   LoadSample load;
   for (const auto& [id, member] : members_) {
     if (member.slot == nullptr) continue;
-    load.members.push_back({id, member.slot->in_flight(), member.slot->rpcs()});
+    load.members.push_back(
+        {id, member.slot->in_flight(), member.slot->rpcs(), member.slot->succeeded()});
   }
   if (anchor_slot_ != nullptr) {
     const uint64_t rpcs = anchor_slot_->rpcs();
@@ -286,78 +327,6 @@ LoadSample ChannelPool::Sample() {
   }
   for (const Slot* old : old_anchors_) load.anchor_in_flight += old->in_flight();
   return load;
-}
-
-void ChannelPool::Abandon() {
-  loop_.Post([self = shared_from_this()] {
-    self->self_ = self;
-    self->BeginShutdown();
-  });
-}
-
-bool ChannelPool::Shutdown(absl::Time deadline) {
-  RunInLoop([this] { BeginShutdown(); });
-  // An observer's callback must not wait for the thread that it is on.
-  if (loop_.InLoop()) return HasEnded();
-  {
-    std::unique_lock<Mutex> lock(mutex_);
-    const auto ended = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return ended_; };
-    if (deadline == absl::InfiniteFuture()) {
-      ended_changed_.wait(lock, ended);
-      return true;
-    }
-    if (ended_changed_.wait_until(lock, absl::ToChronoTime(deadline), ended)) return true;
-  }
-  RunInLoop([this] { ForceClose(); });
-  return false;
-}
-
-void ChannelPool::BeginShutdown() {
-  if (!shutting_down_) {
-    shutting_down_ = true;
-    resolver_.reset();
-    loop_.Cancel(attention_);
-    // From here on RPCs fail, without reaching a server.
-    table().SetFallback(table().Open(
-        MemberId{},
-        CreateLameChannel(
-            config_.target.text,
-            grpc::Status(grpc::StatusCode::UNAVAILABLE,
-                         absl::StrCat("PooledChannel to ", config_.target.text, " was shut down"))),
-        0));
-    Carry(core_.OnShutdown(loop_.Now()));
-    RetireAnchor();
-  }
-  FinishIfEnded();
-}
-
-bool ChannelPool::HasEnded() const {
-  return shutting_down_ && members_.empty() && lingering_.empty() && old_anchors_.empty();
-}
-
-void ChannelPool::FinishIfEnded() {
-  if (!HasEnded()) return;
-  {
-    MutexLock lock(mutex_);
-    if (!ended_) {
-      ended_ = true;
-      ended_changed_.notify_all();
-    } else if (self_ == nullptr) {
-      return;
-    }
-  }
-  loop_.Cancel(tick_);
-  if (!closed_reported_) {
-    closed_reported_ = true;
-    if (events() != nullptr) events()->OnPoolClosed(MakeStats());
-  }
-  self_.reset();  // the caller holds the pool for as long as it runs
-}
-
-void ChannelPool::ForceClose() {
-  for (auto& [id, member] : members_) {
-    if (member.watch != nullptr) member.watch->ForceClose();
-  }
 }
 
 }  // namespace predial

@@ -26,6 +26,7 @@
 #include "plugin/io/member_setup.h"
 #include "plugin/io/resolver.h"
 #include "plugin/io/runtime.h"
+#include "plugin/io/scout.h"
 #include "plugin/io/socket_pool.h"
 #include "plugin/io/target.h"
 #include "plugin/member_table.h"
@@ -58,6 +59,10 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   PoolStats Stats();
   // Drains: true if all RPCs ended before `deadline`. If not, the members' connections are closed.
   bool Shutdown(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mutex_);
+  // Of PooledChannel; they return at once.
+  void ReplaceConnections();
+  void Suspend();
+  void Resume();
   // Lets go of everything without waiting; RPCs in flight go on, as with an ordinary channel.
   void Abandon();
 
@@ -72,7 +77,9 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   struct EndpointConnections {
     ResolvedEndpoint resolved;
     std::unique_ptr<SocketPool> sockets;
-    std::unique_ptr<Anchor> anchor;  // null when health is off
+    // Null when health is off, and while suspended.
+    std::unique_ptr<Anchor> anchor;
+    std::unique_ptr<Scout> scout;
     std::string last_error;
     int64_t retired_rpcs = 0;  // of members that are gone
   };
@@ -87,6 +94,9 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void OnSetUp(MemberId member, absl::StatusOr<ReadyMember> ready);
   void OnPeerClosed(MemberId member);
   void OnGoingAway(MemberId member);
+  void OnWorn(MemberId member);
+  void OnFailing(MemberId member, FailureStreak streak);
+  void OnUnanswered(MemberId member);
   void OnSlotIdle(Slot* slot);
   void OnAttention();
   void OnDialed(EndpointId endpoint, const absl::Status& status, Duration took);
@@ -102,6 +112,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void Do(const Drain& order);
   void Do(const Close& order);
   void Do(const Check& order);
+  void Do(const Cut& order);
+  void Do(const LimitRpcs& order);
   void Do(const SetSpares& order);
   void Do(const WakeAnchor& order);
   void Do(const WakeTargetAnchor& order);
@@ -118,6 +130,10 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // A new target anchor in the place of the present one.
   void RenewAnchor();
   void RetireAnchor();
+  // An endpoint's anchor, if there is to be one.
+  void StartAnchor(EndpointId endpoint);
+  // What RPCs get while the pool is suspended.
+  Slot* SuspendedSlot();
 
   void ScheduleTick();
   void SetAttention();
@@ -125,6 +141,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void CountClosed(EndpointId endpoint, CloseReason reason);
   void Retire(Slot* slot, EndpointId endpoint);
   PoolStats MakeStats();
+  void AddLifetimes(PoolStats& stats) const;
+  void AddDecisions(PoolStats& stats) const;
   std::string MissingReason() const;
   std::string NameOf(EndpointId endpoint) const;
 
@@ -158,6 +176,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   Time tick_at_ = Time::max();
   EventLoop::TimerId attention_ = EventLoop::TimerId::kNone;
   bool shutting_down_ = false;
+  bool suspended_ = false;
+  Slot* suspended_slot_ = nullptr;  // once it was needed
   bool closed_reported_ = false;
   // Set while an abandoned pool waits for its last RPCs.
   std::shared_ptr<ChannelPool> self_;

@@ -1,4 +1,4 @@
-// What the core orders, and the pool's numbers.
+// What the core orders.
 #include <grpc/support/log.h>
 
 #include <algorithm>
@@ -12,6 +12,10 @@
 namespace predial {
 namespace {
 
+// Deadline of the check of a member on which RPCs miss theirs: the sooner it is known, the sooner
+// others take its place.
+constexpr absl::Duration kQuickCheck = absl::Milliseconds(300);
+
 grpc_connectivity_state ToGrpc(PoolState state) {
   switch (state) {
     case PoolState::kConnecting:
@@ -20,26 +24,12 @@ grpc_connectivity_state ToGrpc(PoolState state) {
       return GRPC_CHANNEL_READY;
     case PoolState::kTransientFailure:
       return GRPC_CHANNEL_TRANSIENT_FAILURE;
+    case PoolState::kSuspended:
+      return GRPC_CHANNEL_IDLE;
     case PoolState::kShutdown:
       break;
   }
   return GRPC_CHANNEL_SHUTDOWN;
-}
-
-const char* Name(grpc_connectivity_state state) {
-  switch (state) {
-    case GRPC_CHANNEL_IDLE:
-      return "IDLE";
-    case GRPC_CHANNEL_CONNECTING:
-      return "CONNECTING";
-    case GRPC_CHANNEL_READY:
-      return "READY";
-    case GRPC_CHANNEL_TRANSIENT_FAILURE:
-      return "TRANSIENT_FAILURE";
-    case GRPC_CHANNEL_SHUTDOWN:
-      break;
-  }
-  return "SHUTDOWN";
 }
 
 }  // namespace
@@ -70,19 +60,36 @@ void ChannelPool::Do(const AddEndpoint& order) {
   };
   endpoint.sockets = std::make_unique<SocketPool>(loop_, std::move(sockets));
 
-  if (!options.health.enabled) return;
+  StartAnchor(id);
+}
+
+void ChannelPool::StartAnchor(EndpointId id) {
+  const HealthOptions& health = config_.options.health;
+  if (!health.enabled || suspended_) return;
+  EndpointConnections& endpoint = endpoints_.at(id);
   // The last address is the IPv4 one of a dual-stack host.
-  endpoint.anchor = std::make_unique<Anchor>(
-      loop_, runtime_->poller(),
-      CreateAnchorChannel(resolved->addresses.back().ToGrpcTarget(), member_args_, {}),
-      options.health.service, core_.policy().backoff, [this, id](HealthResult result) {
-        OnHealth(id, result);
-        Carry(core_.OnWatched(loop_.Now(), id, result));
-      });
+  const auto channel =
+      CreateAnchorChannel(endpoint.resolved.addresses.back().ToGrpcTarget(), member_args_, {});
+  endpoint.anchor =
+      std::make_unique<Anchor>(loop_, runtime_->poller(), channel, health.service,
+                               core_.policy().backoff, [this, id](HealthResult result) {
+                                 OnHealth(id, result);
+                                 Carry(core_.OnWatched(loop_.Now(), id, result));
+                               });
+  if (!config_.options.proven_lifetime) return;
+  endpoint.scout = std::make_unique<Scout>(
+      loop_, channel,
+      Scout::Reports{[this, id] { Carry(core_.OnScoutUp(loop_.Now(), id)); },
+                     [this, id](Duration age) {
+                       // Its watch may live on, on a connection that takes no more RPCs.
+                       endpoints_.at(id).anchor->Renew();
+                       Carry(core_.OnScoutDown(loop_.Now(), id, age));
+                     }});
 }
 
 void ChannelPool::Do(const RetireEndpoint& order) {
   EndpointConnections& endpoint = endpoints_.at(order.endpoint);
+  endpoint.scout.reset();
   endpoint.anchor.reset();
   endpoint.sockets->SetSpares(0);
 }
@@ -98,6 +105,7 @@ void ChannelPool::Do(const Connect& order) {
   setup.endpoint = endpoint.resolved.Key();
   setup.settings_wait = absl::ToChronoNanoseconds(config_.options.settings_wait);
   setup.health_service = config_.options.health.service;
+  setup.prime = order.prime;
   setup.health_timeout = absl::ToChronoNanoseconds(config_.options.health.timeout);
   setup.wrap = [this](UniqueFd fd) {
     return CreateMemberChannel(
@@ -132,15 +140,22 @@ void ChannelPool::Do(const Close& order) {
 
 void ChannelPool::Do(const Check& order) {
   MemberConnection& member = members_.at(order.member);
-  member.check = HealthCheck::Start(loop_, runtime_->poller(), member.slot->channel(),
-                                    config_.options.health.service,
-                                    absl::ToChronoNanoseconds(config_.options.health.timeout),
-                                    [this, id = order.member](HealthResult result) {
-                                      MemberConnection& member = members_.at(id);
-                                      member.check.reset();
-                                      OnHealth(member.endpoint, result);
-                                      Carry(core_.OnChecked(loop_.Now(), id, result));
-                                    });
+  const absl::Duration timeout = config_.options.health.timeout;
+  member.check = HealthCheck::Start(
+      loop_, runtime_->poller(), member.slot->channel(), config_.options.health.service,
+      absl::ToChronoNanoseconds(order.quick ? std::min(timeout, kQuickCheck) : timeout),
+      [this, id = order.member](HealthResult result) {
+        MemberConnection& member = members_.at(id);
+        member.check.reset();
+        OnHealth(member.endpoint, result);
+        Carry(core_.OnChecked(loop_.Now(), id, result));
+      });
+}
+
+void ChannelPool::Do(const Cut& order) { members_.at(order.member).watch->ForceClose(); }
+
+void ChannelPool::Do(const LimitRpcs& order) {
+  table().LimitRpcs(members_.at(order.member).slot, order.worn_at, order.max);
 }
 
 void ChannelPool::Do(const SetSpares& order) {
@@ -205,86 +220,6 @@ std::string ChannelPool::MissingReason() const {
     if (!endpoint.last_error.empty()) causes.push_back(endpoint.last_error);
   }
   return absl::StrJoin(causes, "; ");
-}
-
-PoolStats ChannelPool::Stats() {
-  PoolStats stats;
-  RunInLoop([&] { stats = MakeStats(); });
-  return stats;
-}
-
-PoolStats ChannelPool::MakeStats() {
-  PoolStats stats = counts_;
-  stats.target = config_.target.text;
-  stats.warnings = config_.warnings;
-  stats.state = Name(connectivity_.Get());
-  stats.connections_min = config_.options.connections_min;
-  stats.connections_max = config_.options.connections_max;
-  stats.connections_wanted = core_.wanted();
-  stats.panic = core_.panic();
-  stats.ejections = core_.ejections();
-  stats.readmissions = core_.readmissions();
-  if (anchor_slot_ != nullptr) stats.checkouts_anchor += anchor_slot_->rpcs();
-  for (const Slot* old : old_anchors_) stats.checkouts_anchor += old->rpcs();
-
-  std::map<EndpointId, EndpointStats> endpoints;
-  for (const auto& [id, connections] : endpoints_) {
-    EndpointStats& endpoint = endpoints[id];
-    endpoint.address = connections.resolved.Key();
-    endpoint.spares = connections.sockets->spares();
-    endpoint.last_error = connections.last_error;
-    endpoint.rpcs = connections.retired_rpcs;
-    if (auto known = core_.endpoints().find(id); known != core_.endpoints().end()) {
-      endpoint.serving = known->second.serving;
-      endpoint.failed_dials = known->second.failures;
-    }
-  }
-  const auto count = [&](const Slot& slot, EndpointId endpoint) {
-    const int64_t rpcs = slot.rpcs();
-    stats.leases += slot.in_flight();
-    stats.checkouts_new += rpcs > 0 ? 1 : 0;
-    stats.checkouts_reused += rpcs > 0 ? rpcs - 1 : 0;
-    if (auto found = endpoints.find(endpoint); found != endpoints.end()) {
-      found->second.rpcs += rpcs;
-    }
-  };
-  for (const auto& [slot, endpoint] : lingering_) count(*slot, endpoint);
-  for (const auto& [id, member] : core_.members()) {
-    EndpointStats& endpoint = endpoints[member.endpoint];
-    // Asked from within an observer's callback, an order to connect may not have been carried out
-    // yet.
-    const auto found = members_.find(id);
-    if (found != members_.end() && found->second.slot != nullptr) {
-      count(*found->second.slot, member.endpoint);
-    }
-    switch (member.state()) {
-      case MemberState::kConnecting:
-        ++endpoint.connecting;
-        break;
-      case MemberState::kReady:
-        ++endpoint.ready;
-        if (member.stream_limit > 0 && (stats.peer_max_concurrent_streams == 0 ||
-                                        member.stream_limit < stats.peer_max_concurrent_streams)) {
-          stats.peer_max_concurrent_streams = member.stream_limit;
-        }
-        break;
-      case MemberState::kEjected:
-        ++endpoint.ejected;
-        break;
-      case MemberState::kDraining:
-        ++endpoint.draining;
-        break;
-      case MemberState::kClosed:
-        break;
-    }
-  }
-  int ready = 0;
-  for (auto& [id, endpoint] : endpoints) {
-    ready += endpoint.ready;
-    stats.endpoints.push_back(std::move(endpoint));
-  }
-  if (ready < stats.connections_wanted) stats.last_error = MissingReason();
-  return stats;
 }
 
 }  // namespace predial

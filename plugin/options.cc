@@ -56,6 +56,11 @@ absl::Status PoolOptions::Validate() const {
   check.Range("connections_min", connections_min, 1, kConnectionsLimit);
   check.Range("streams_per_connection_target", streams_per_connection_target, 1, 1000000);
   check.Range("idle_timeout", idle_timeout, 10 * kMillisecond, absl::Hours(24));
+  check.Range("connection_age_max", connection_age_max, 10 * kMillisecond,
+              absl::InfiniteDuration());
+  check.Range("requests_per_connection_max", requests_per_connection_max, 0, 1000000000);
+  check.Range("drain_timeout", drain_timeout, absl::ZeroDuration(), absl::InfiniteDuration());
+  check.Range("slow_start", slow_start, absl::ZeroDuration(), absl::Hours(1));
   check.Range("spares", spares, 0, 64);
   check.Range("spare_lifetime", spare_lifetime, 100 * kMillisecond, absl::Hours(1));
   check.Range("dials_max", dials_max, 1, kConnectionsLimit);
@@ -72,6 +77,8 @@ absl::Status PoolOptions::Validate() const {
   check.Range("health.timeout", health.timeout, kMillisecond, health.interval);
   check.Range("health.failures_max", health.failures_max, 1, 100);
   check.Range("health.panic_threshold", health.panic_threshold, 0.0, 1.0);
+  check.Range("health.rpc_failures_max", health.rpc_failures_max, 1, 10000);
+  check.Range("health.rpc_errors_max", health.rpc_errors_max, 1, 10000);
 
   if (dialer == nullptr) check.Also(socket.Validate());
   return check.status();

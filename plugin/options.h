@@ -51,6 +51,15 @@ struct HealthOptions {
   // When more than this share of the members is ejected, health is ignored and all are used: the
   // health signal itself is then the likelier fault. Default 0.5; range [0, 1]; 1 never panics.
   double panic_threshold = 0.5;
+
+  // RPCs in a row on one connection that fail with UNAVAILABLE, INTERNAL or UNKNOWN, without one
+  // that ends well, after which the connection is replaced; if the same happens on its successor,
+  // the endpoint is ejected for a while (see BackoffOptions). Default 5; range [1, 10000].
+  int rpc_failures_max = 5;
+
+  // The same for failures of any code, which only replace the connection. Default 100; range [1,
+  // 10000].
+  int rpc_errors_max = 100;
 };
 
 struct PoolOptions {
@@ -70,6 +79,27 @@ struct PoolOptions {
   // A connection that the load has not needed for this long is closed, down to connections_min.
   // Default 30 s; range [10 ms, 24 h].
   absl::Duration idle_timeout = absl::Seconds(30);
+
+  // A connection is replaced before it is so old, or has carried so many RPCs; the new one first,
+  // where connections_max leaves room. Up to 40 % earlier, each at a time of its own.
+  // Default: never; range [10 ms, infinite].
+  absl::Duration connection_age_max = absl::InfiniteDuration();
+  // Never one RPC more. Default 0: any number; range [0, 1000000000].
+  int requests_per_connection_max = 0;
+
+  // Learn how old the server, or a proxy before it, lets connections get, and how many RPCs it lets
+  // them carry, and replace them in time: see core/lifetime.h. The age is learned by the
+  // connections of health watches, so only with health on. Default on.
+  bool proven_lifetime = true;
+
+  // RPCs on a connection that takes no new ones (it is rotated, idle, unhealthy, its address is
+  // gone) may run on for so long; then the connection is closed, and they end with UNAVAILABLE.
+  // Default 1 h; range [0, infinite].
+  absl::Duration drain_timeout = absl::Hours(1);
+
+  // An endpoint that comes back gets its full share of RPCs only after this. Default 1 s; range
+  // [0, 1 h].
+  absl::Duration slow_start = absl::Seconds(1);
 
   // Sockets per endpoint dialed ahead of need, while the pool is in use. Default 1; range [0, 64].
   int spares = 1;

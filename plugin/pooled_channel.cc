@@ -128,6 +128,18 @@ bool PooledChannel::Shutdown(absl::Time deadline) {
   return pool_ == nullptr || pool_->Shutdown(deadline);
 }
 
+void PooledChannel::ReplaceConnections() {
+  if (pool_ != nullptr) pool_->ReplaceConnections();
+}
+
+void PooledChannel::Suspend() {
+  if (pool_ != nullptr) pool_->Suspend();
+}
+
+void PooledChannel::Resume() {
+  if (pool_ != nullptr) pool_->Resume();
+}
+
 Connectivity& PooledChannel::connectivity() {
   return pool_ == nullptr ? *lame_connectivity_ : pool_->connectivity();
 }

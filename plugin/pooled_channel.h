@@ -67,8 +67,8 @@ class PooledChannel final : public grpc::ChannelInterface {
   ~PooledChannel() override;
 
   // READY while a member can take an RPC; CONNECTING before that, or again; TRANSIENT_FAILURE from
-  // the time when every endpoint has failed until one is ready; SHUTDOWN after Shutdown(). A pool
-  // is never IDLE, so `try_to_connect` changes nothing.
+  // the time when every endpoint has failed until one is ready; SHUTDOWN after Shutdown(); IDLE
+  // only while suspended. `try_to_connect` changes nothing.
   grpc_connectivity_state GetState(bool try_to_connect) override;
 
   // A snapshot; waits microseconds for the event loop. All zero for a channel that failed to be
@@ -80,6 +80,17 @@ class PooledChannel final : public grpc::ChannelInterface {
   // UNAVAILABLE; RPCs on the ordinary channel run on. On the event loop's own thread (in an
   // observer's callback) it does not wait.
   bool Shutdown(absl::Time deadline);
+
+  // Replaces every connection, gently: the new ones first, where connections_max leaves room; RPCs
+  // in flight end on the old ones. For after a change of the network or of a load balancer. Returns
+  // at once.
+  void ReplaceConnections();
+
+  // Lets go of every connection and makes no new ones, as for a server's maintenance: RPCs in
+  // flight may end, new ones fail with UNAVAILABLE and the reason, and the state is IDLE, until
+  // Resume(). Both return at once, and do nothing when done twice or after Shutdown().
+  void Suspend();
+  void Resume();
 
  private:
   explicit PooledChannel(std::shared_ptr<ChannelPool> pool);

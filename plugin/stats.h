@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "plugin/core/types.h"
 
 namespace predial {
@@ -23,6 +24,15 @@ struct EndpointStats {
   int failed_dials = 0;  // in a row
   // Of the last dial that failed or connection that was closed; empty once a new one is ready.
   std::string last_error;
+};
+
+// One decision of the pool, for whoever asks later why a connection was taken out.
+struct DecisionStats {
+  absl::Time when;
+  std::string what;      // "drain", "eject", "readmit", "rotate", "learn", …
+  std::string endpoint;  // its address; empty if it is about the pool, or the endpoint is gone
+  uint64_t member = 0;   // the connection's number in this pool; 0 if it is about the endpoint
+  std::string reason;
 };
 
 struct PoolStats {
@@ -51,6 +61,15 @@ struct PoolStats {
   std::array<int64_t, kHealthResults> health_checks = {};  // by HealthResult
   int64_t ejections = 0;
   int64_t readmissions = 0;
+
+  std::array<int64_t, kRotateReasons> rotations = {};  // begun, by RotateReason
+  // The shortest life that an endpoint of this target grants its connections, as far as was
+  // learned: in seconds, and in RPCs. 0: unknown, or without end.
+  double proven_lifetime_seconds = 0;
+  uint64_t proven_lifetime_rpcs = 0;
+
+  // The last 500 decisions, the oldest first.
+  std::vector<DecisionStats> decisions;
 
   // The smallest SETTINGS_MAX_CONCURRENT_STREAMS among the ready members; 0 if none has a limit.
   uint32_t peer_max_concurrent_streams = 0;

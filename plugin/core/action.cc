@@ -16,6 +16,8 @@ const char* Name(PoolState state) {
       return "READY";
     case PoolState::kTransientFailure:
       return "TRANSIENT_FAILURE";
+    case PoolState::kSuspended:
+      return "SUSPENDED";
     case PoolState::kShutdown:
       return "SHUTDOWN";
   }
@@ -33,7 +35,8 @@ struct Printer {
     return absl::StrCat("RemoveEndpoint{", Number(a.endpoint), "}");
   }
   std::string operator()(const Connect& a) const {
-    return absl::StrCat("Connect{", Number(a.member), ", ", Number(a.endpoint), "}");
+    return absl::StrCat("Connect{", Number(a.member), ", ", Number(a.endpoint),
+                        a.prime ? ", prime}" : "}");
   }
   std::string operator()(const Drain& a) const {
     return absl::StrCat("Drain{", Number(a.member), "}");
@@ -42,7 +45,11 @@ struct Printer {
     return absl::StrCat("Close{", Number(a.member), ", ", predial::ToString(a.reason), "}");
   }
   std::string operator()(const Check& a) const {
-    return absl::StrCat("Check{", Number(a.member), "}");
+    return absl::StrCat("Check{", Number(a.member), a.quick ? ", quick}" : "}");
+  }
+  std::string operator()(const Cut& a) const { return absl::StrCat("Cut{", Number(a.member), "}"); }
+  std::string operator()(const LimitRpcs& a) const {
+    return absl::StrCat("LimitRpcs{", Number(a.member), ", ", a.worn_at, ", ", a.max, "}");
   }
   std::string operator()(const SetSpares& a) const {
     return absl::StrCat("SetSpares{", Number(a.endpoint), ", ", a.count, "}");

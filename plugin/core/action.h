@@ -27,6 +27,8 @@ struct RemoveEndpoint {
 struct Connect {
   MemberId member;
   EndpointId endpoint;
+  // Ready only when it has answered a health check: the endpoint has failed lately.
+  bool prime = false;
 };
 // No new RPCs; answered by OnDrained once the last one ended.
 struct Drain {
@@ -41,6 +43,17 @@ struct Close {
 // comes first.
 struct Check {
   MemberId member;
+  bool quick = false;  // it is suspect: RPCs wait to know
+};
+// End the connection of a draining member, whatever is on it.
+struct Cut {
+  MemberId member;
+};
+// How many RPCs the member may carry, and after how many it is to be replaced.
+struct LimitRpcs {
+  MemberId member;
+  uint64_t worn_at;
+  uint64_t max;
 };
 // Keep this many spare sockets to the endpoint.
 struct SetSpares {
@@ -56,19 +69,19 @@ struct WakeAnchor {
 struct WakeTargetAnchor {};
 // Connections fail: ask the resolver whether the addresses are still right.
 struct ResolveNow {};
-// These members, and no others, take RPCs from now on.
+// These members, and no others, take RPCs from now on; each as often as it is named.
 struct Publish {
   std::vector<MemberId> members;
 };
-enum class PoolState { kConnecting, kReady, kTransientFailure, kShutdown };
+enum class PoolState { kConnecting, kReady, kTransientFailure, kSuspended, kShutdown };
 // The connectivity state that users see.
 struct SetState {
   PoolState state;
 };
 
 using Action =
-    std::variant<AddEndpoint, RetireEndpoint, RemoveEndpoint, Connect, Drain, Close, Check,
-                 SetSpares, WakeAnchor, WakeTargetAnchor, ResolveNow, Publish, SetState>;
+    std::variant<AddEndpoint, RetireEndpoint, RemoveEndpoint, Connect, Drain, Close, Check, Cut,
+                 LimitRpcs, SetSpares, WakeAnchor, WakeTargetAnchor, ResolveNow, Publish, SetState>;
 using Actions = std::vector<Action>;
 
 // For tests and logs: "Connect{3, 1}".

@@ -43,8 +43,17 @@ struct Member {
   Time last_activity = {};    // the last time a sample showed an RPC, or a check came back
   bool check_pending = false;
   int checks_unanswered = 0;  // in a row
+  // An RPC missed its deadline and nothing came back since: ejected until its check is answered.
+  bool suspect = false;
+
+  uint64_t rpcs_max = UINT64_MAX;  // as ordered
+  double jitter = 0;               // in [0, 1): its own
+  // To be replaced: stays ready until another is.
+  RotateReason rotating = RotateReason::kNone;
 
   CloseReason drain_reason = CloseReason::kShutdown;  // kDraining
+  Time draining_since = {};
+  bool cut = false;  // drain_timeout has passed: its connection is being closed
 
   MemberState state() const { return state_; }
   // The only way to change the state. Aborts on an illegal change: that is a bug in the core.

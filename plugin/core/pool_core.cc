@@ -30,7 +30,7 @@ Actions PoolCore::OnResolved(Time now, const std::vector<std::string>& keys) {
     });
     if (known) continue;
     const EndpointId id{++last_id_};
-    endpoints_[id] = Endpoint{id, key};
+    endpoints_.emplace(id, Endpoint(id, key, policy_.lifetime));
     actions.push_back(AddEndpoint{id, key});
   }
   Reconcile(now, actions);
@@ -52,7 +52,11 @@ Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit) {
   member->ready_since = now;
   member->last_activity = now;
   member->stream_limit = stream_limit;
+  member->jitter = Random();
   Endpoint& endpoint = endpoints_.at(member->endpoint);
+  if (endpoint.failures > 0 || endpoint.failing > 0 || endpoint.suspect) endpoint.returned = now;
+  endpoint.suspect = false;
+  OrderLimit(*member, actions);
   // RPCs may be waiting on ordinary channels that back off.
   if (endpoint.failures > 0 || state_ != PoolState::kReady) {
     actions.push_back(WakeAnchor{endpoint.id});
@@ -70,7 +74,7 @@ Actions PoolCore::OnConnectFailed(Time now, MemberId id, DialResult result) {
   Member* member = Find(id);
   if (member == nullptr) return actions;
   NoteFailure(now, *member, result);
-  CloseMember(*member, CloseReason::kSetupFailed, actions);
+  CloseMember(now, *member, CloseReason::kSetupFailed, actions);
   Reconcile(now, actions);
   return actions;
 }
@@ -81,7 +85,8 @@ Actions PoolCore::OnPeerClosed(Time now, MemberId id, bool proved) {
   if (member == nullptr) return actions;
   resolve_now_ = true;
   if (member->state() != MemberState::kDraining) NoteEnd(now, *member, proved);
-  CloseMember(*member, CloseReason::kPeerClosed, actions);
+  CloseMember(now, *member, member->cut ? CloseReason::kDrainTimeout : CloseReason::kPeerClosed,
+              actions);
   Reconcile(now, actions);
   return actions;
 }
@@ -90,7 +95,7 @@ Actions PoolCore::OnDrained(Time now, MemberId id) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr || member->state() != MemberState::kDraining) return actions;
-  CloseMember(*member, member->drain_reason, actions);
+  CloseMember(now, *member, member->drain_reason, actions);
   Reconcile(now, actions);
   return actions;
 }
@@ -101,53 +106,7 @@ Actions PoolCore::OnGoingAway(Time now, MemberId id, bool proved) {
   if (member == nullptr) return actions;
   if (member->state() == MemberState::kReady || member->state() == MemberState::kEjected) {
     NoteEnd(now, *member, proved);
-    DrainMember(*member, CloseReason::kGoingAway, actions);
-  }
-  Reconcile(now, actions);
-  return actions;
-}
-
-Actions PoolCore::OnChecked(Time now, MemberId id, HealthResult result) {
-  Actions actions;
-  Member* member = Find(id);
-  if (member == nullptr) return actions;
-  member->check_pending = false;
-  member->last_activity = now;
-  if (result != HealthResult::kNoAnswer) member->checks_unanswered = 0;
-  switch (result) {
-    case HealthResult::kServing:
-    case HealthResult::kUnimplemented:
-      if (member->state() == MemberState::kEjected) {
-        member->MoveTo(MemberState::kReady);
-        ++readmissions_;
-      }
-      break;
-    case HealthResult::kNotServing:
-      if (member->state() == MemberState::kReady) {
-        member->MoveTo(MemberState::kEjected);
-        ++ejections_;
-      }
-      break;
-    case HealthResult::kNoAnswer:
-      if (++member->checks_unanswered >= policy_.health.failures_max &&
-          member->state() != MemberState::kDraining) {
-        DrainMember(*member, CloseReason::kUnhealthy, actions);
-      }
-      break;
-  }
-  Reconcile(now, actions);
-  return actions;
-}
-
-Actions PoolCore::OnWatched(Time now, EndpointId id, HealthResult result) {
-  Actions actions;
-  auto found = endpoints_.find(id);
-  if (found == endpoints_.end()) return actions;
-  // A watch that ended says nothing: whether the server can be reached is for dials to find out.
-  const bool serving = result != HealthResult::kNotServing;
-  if (found->second.serving != serving) {
-    found->second.serving = serving;
-    ++(serving ? readmissions_ : ejections_);
+    DrainMember(now, *member, CloseReason::kGoingAway, actions);
   }
   Reconcile(now, actions);
   return actions;
@@ -168,6 +127,7 @@ Actions PoolCore::OnTick(Time now, const LoadSample& load) {
     }
     member->in_flight = sample.in_flight;
     member->rpcs = sample.rpcs;
+    if (sample.succeeded) NoteSuccess(now, *member);
   }
   if (active_) last_activity_ = now;
   demand_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0;
@@ -178,6 +138,20 @@ Actions PoolCore::OnTick(Time now, const LoadSample& load) {
   if (state_ == PoolState::kReady && load.anchor_in_flight > 0) {
     actions.push_back(WakeTargetAnchor{});
   }
+  return actions;
+}
+
+Actions PoolCore::OnSuspended(Time now) {
+  Actions actions;
+  suspended_ = true;
+  Reconcile(now, actions);
+  return actions;
+}
+
+Actions PoolCore::OnResumed(Time now) {
+  Actions actions;
+  suspended_ = false;
+  Reconcile(now, actions);
   return actions;
 }
 
@@ -207,22 +181,41 @@ void PoolCore::NoteFailure(Time now, const Member& attempt, DialResult result) {
 }
 
 void PoolCore::NoteEnd(Time now, const Member& member, bool proved) {
-  const bool soon = member.state() == MemberState::kConnecting ||
-                    now - member.ready_since < policy_.backoff.initial;
+  const bool connecting = member.state() == MemberState::kConnecting;
+  const Duration age = now - member.ready_since;
+  if (!connecting) {
+    const bool busy = member.in_flight > 0 || now - member.last_activity < Lifetime::kTogether;
+    endpoints_.at(member.endpoint).lifetime.OnMemberEnded(now, age, member.rpcs, busy);
+  }
+  const bool soon = connecting || age < policy_.backoff.initial;
   if (soon && !proved) NoteFailure(now, member, DialResult::kError);
 }
 
-void PoolCore::CloseMember(Member& member, CloseReason reason, Actions& actions) {
+void PoolCore::CloseMember(Time now, Member& member, CloseReason reason, Actions& actions) {
+  // The end of what was drained was said when it began.
+  if (member.state() != MemberState::kDraining || reason != member.drain_reason) {
+    Log(now, "close", member, ToString(reason));
+  }
   member.MoveTo(MemberState::kClosed);
   const MemberId id = member.id;
   members_.erase(id);
   actions.push_back(Close{id, reason});
 }
 
-void PoolCore::DrainMember(Member& member, CloseReason reason, Actions& actions) {
+void PoolCore::DrainMember(Time now, Member& member, CloseReason reason, Actions& actions) {
+  Log(now, "drain", member, ToString(reason));
   member.MoveTo(MemberState::kDraining);
   member.drain_reason = reason;
+  member.draining_since = now;
   actions.push_back(Drain{member.id});
+}
+
+void PoolCore::Log(Time now, const char* what, const Member& member, std::string reason) {
+  log_.Add({now, what, member.id, member.endpoint, std::move(reason)});
+}
+
+void PoolCore::Log(Time now, const char* what, const Endpoint& endpoint, std::string reason) {
+  log_.Add({now, what, MemberId{}, endpoint.id, std::move(reason)});
 }
 
 Member* PoolCore::Find(MemberId id) {

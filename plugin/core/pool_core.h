@@ -13,16 +13,20 @@
 // should be, and orders the difference. Nothing is decided anywhere else.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "plugin/core/action.h"
 #include "plugin/core/backoff.h"
+#include "plugin/core/decision_log.h"
 #include "plugin/core/health.h"
+#include "plugin/core/lifetime.h"
 #include "plugin/core/member.h"
 #include "plugin/core/sizing.h"
 #include "plugin/core/types.h"
@@ -33,6 +37,11 @@ struct PoolPolicy {
   SizingPolicy sizing;
   BackoffPolicy backoff;
   HealthPolicy health;
+  LifetimePolicy lifetime;
+  // A draining member's connection is ended after this.
+  Duration drain_timeout = Duration::max();
+  // An endpoint that comes back gets its full share of RPCs only after this.
+  Duration slow_start = std::chrono::seconds(1);
   int spares = 1;
   // Spares are kept while the pool was used within this time: their own life time.
   Duration spares_after_use = std::chrono::seconds(20);
@@ -44,7 +53,8 @@ struct LoadSample {
   struct Of {
     MemberId member;
     int64_t in_flight;
-    uint64_t rpcs;  // so far
+    uint64_t rpcs;           // so far
+    bool succeeded = false;  // one of them, at least
   };
   std::vector<Of> members;
   // RPCs that found no ready member: begun since the last sample, and in flight now.
@@ -52,11 +62,25 @@ struct LoadSample {
   int64_t anchor_in_flight = 0;
 };
 
+// How long a member has been silent, when an RPC on it, or on another member of its endpoint, has
+// missed its deadline.
+struct Silence {
+  MemberId member;
+  // Since anything came from the peer; sent data is older than that and unacknowledged, and has
+  // been sent again: the network, or the host, is gone.
+  Duration since_received;
+  bool stalled;
+};
+
 class PoolCore {
  public:
   struct Endpoint {
+    Endpoint(EndpointId id, std::string key, const LifetimePolicy& policy)
+        : id(id), key(std::move(key)), lifetime(policy) {}
+
     EndpointId id;
     std::string key;
+    Lifetime lifetime;
     bool listed = true;   // by the last resolution
     bool serving = true;  // as far as its health service says
     int failures = 0;     // failed attempts in a row
@@ -64,6 +88,18 @@ class PoolCore {
     Time retry_at = {};         // not before, without demand
     Time demand_retry_at = {};  // not before, with demand
     int spares = 0;             // as ordered
+
+    // RPCs fail on its members. `failing` counts the times in a row that one was replaced for it,
+    // from `failing_since` on, without an RPC that ended well since.
+    int failing = 0;
+    Time failing_since = {};
+    Time failing_retry_at = {};  // no further replacement before
+    Time ejected_until = {};     // its members failed again after being replaced
+    bool ejected = false;        // as of the last event
+    bool half_open = false;      // from its ejection until an RPC ends well: one member only
+    bool suspect = false;        // nothing came back from it: new members are primed
+    // When its first member became ready after it had been away; full share after slow_start.
+    Time returned = {};
   };
 
   PoolCore(const PoolPolicy& policy, uint64_t seed, Time start);
@@ -86,6 +122,21 @@ class PoolCore {
   Actions OnChecked(Time now, MemberId member, HealthResult result);
   // A message of the endpoint's health watch, or its end (kNoAnswer).
   Actions OnWatched(Time now, EndpointId endpoint, HealthResult result);
+  // The endpoint's scout (see Lifetime) is connected; its connection ended at `age`.
+  Actions OnScoutUp(Time now, EndpointId endpoint);
+  Actions OnScoutDown(Time now, EndpointId endpoint, Duration age);
+  // The member has carried as many RPCs as LimitRpcs said.
+  Actions OnWorn(Time now, MemberId member);
+  // RPCs on the member failed, one after the other.
+  Actions OnFailing(Time now, MemberId member, FailureStreak streak);
+  // An RPC on a member missed its deadline: how it and the other members of its endpoint that have
+  // RPCs stand.
+  Actions OnUnanswered(Time now, const std::vector<Silence>& members);
+  // Replace all members, gently.
+  Actions OnReplaceAll(Time now);
+  // No connections from here on, until OnResumed.
+  Actions OnSuspended(Time now);
+  Actions OnResumed(Time now);
   // NextTick() has come, or the data plane asked for attention.
   Actions OnTick(Time now, const LoadSample& load);
   // Drains everything; the last action of each member is still its Close.
@@ -105,6 +156,9 @@ class PoolCore {
   bool active() const { return active_; }
   int64_t ejections() const { return ejections_; }
   int64_t readmissions() const { return readmissions_; }
+  // Rotations begun, by RotateReason.
+  const std::array<int64_t, kRotateReasons>& rotations() const { return rotations_; }
+  const DecisionLog& log() const { return log_; }
   // RPCs in flight on a member that mean that another one is wanted.
   int streams_per_member() const { return sizing_.StreamsPerMember(stream_limit_); }
 
@@ -113,22 +167,39 @@ class PoolCore {
     int connecting = 0;
     int ready = 0;
     int ejected = 0;
+    int rotating = 0;  // ready, but to be replaced: not in `ready`
     int used() const { return connecting + ready; }
   };
 
   // All of what follows compares, orders, and appends to `actions`.
   void Reconcile(Time now, Actions& actions);
-  void JudgeHealth(Actions& actions);
+  void JudgeHealth(Time now, Actions& actions);
   void RemoveEndpoints(Actions& actions);
   void ConnectMissing(Time now, Actions& actions);
   void DrainSurplus(Time now, Actions& actions);
   void CheckQuiet(Time now, Actions& actions);
+  // Rotation: rotation.cc.
+  void SettleLifetimes(Time now, Actions& actions);
+  void BeginRotations(Time now);
+  void Rotate(Time now, Member& member, RotateReason reason);
+  void DrainReplaced(Time now, Actions& actions);
+  void CutLate(Time now, Actions& actions);
+  void OrderLimit(Member& member, Actions& actions) const;
+  Time NextRotation(Time now) const;
   void OrderSpares(Time now, Actions& actions);
-  void PublishReady(Actions& actions);
+  void PublishReady(Time now, Actions& actions);
+  // How often a member of the endpoint is named in what is published: see MemberTable::Publish.
+  int WeightOf(Time now, const Endpoint& endpoint) const;
   void JudgeState(Actions& actions);
 
-  void CloseMember(Member& member, CloseReason reason, Actions& actions);
-  void DrainMember(Member& member, CloseReason reason, Actions& actions);
+  void CloseMember(Time now, Member& member, CloseReason reason, Actions& actions);
+  void DrainMember(Time now, Member& member, CloseReason reason, Actions& actions);
+  // Its endpoint works, as far as this member can tell.
+  void NoteSuccess(Time now, const Member& member);
+  void Eject(Time now, Member& member, const char* reason);
+  void Readmit(Time now, Member& member, const char* reason);
+  void Log(Time now, const char* what, const Member& member, std::string reason);
+  void Log(Time now, const char* what, const Endpoint& endpoint, std::string reason);
   void NoteFailure(Time now, const Member& attempt, DialResult result);
   // The end of a member's connection, which is a failed attempt if it was of no use.
   void NoteEnd(Time now, const Member& member, bool proved);
@@ -137,7 +208,7 @@ class PoolCore {
   std::map<EndpointId, Tally> CountMembers() const;
   bool IsUsable(const Endpoint& endpoint) const;
   // Drains one of `endpoint`'s ready members: the one with the least to do.
-  void DrainOne(EndpointId endpoint, CloseReason reason, Actions& actions);
+  void DrainOne(Time now, EndpointId endpoint, CloseReason reason, Actions& actions);
   // How many of `wanted` each usable endpoint should have: all the same. One that fails and has no
   // ready member gets one on top: the attempt that finds out whether it is back.
   std::map<EndpointId, int> Shares(int wanted) const;
@@ -155,6 +226,7 @@ class PoolCore {
   std::map<EndpointId, Endpoint> endpoints_;
 
   bool shut_down_ = false;
+  bool suspended_ = false;
   bool resolve_now_ = false;  // to be ordered at the end of this event
   bool resolve_failed_ = false;
   bool panic_ = false;
@@ -167,6 +239,8 @@ class PoolCore {
   uint32_t stream_limit_ = 0;  // the smallest among the ready members'
   int64_t ejections_ = 0;
   int64_t readmissions_ = 0;
+  std::array<int64_t, kRotateReasons> rotations_ = {};
+  DecisionLog log_;
   std::vector<MemberId> published_;
   PoolState state_ = PoolState::kConnecting;
 };

@@ -28,6 +28,7 @@ class PoolCoreTest : public testing::Test {
     policy_.backoff.jitter = 0;
     policy_.health.enabled = false;
     policy_.spares = 0;
+    policy_.slow_start = {};
   }
 
   PoolCore& core() {

@@ -8,6 +8,8 @@ namespace {
 
 // How often the load is looked at while there is some.
 constexpr Duration kTick = std::chrono::milliseconds(100);
+// Steps of a slow start; not above MemberTable::kWeightMax.
+constexpr int kWeightMax = 4;
 
 }  // namespace
 
@@ -19,22 +21,28 @@ int PoolCore::wanted() const {
 }
 
 void PoolCore::Reconcile(Time now, Actions& actions) {
-  JudgeHealth(actions);
+  JudgeHealth(now, actions);
   RemoveEndpoints(actions);
-  if (!shut_down_) {
+  if (!shut_down_ && !suspended_) {
+    SettleLifetimes(now, actions);
+    DrainReplaced(now, actions);
+    BeginRotations(now);
     ConnectMissing(now, actions);
+    DrainReplaced(now, actions);
     DrainSurplus(now, actions);
     CheckQuiet(now, actions);
   }
+  CutLate(now, actions);
   OrderSpares(now, actions);
-  PublishReady(actions);
+  PublishReady(now, actions);
   JudgeState(actions);
   if (resolve_now_ && !shut_down_) actions.push_back(ResolveNow{});
   resolve_now_ = false;
 }
 
 bool PoolCore::IsUsable(const Endpoint& endpoint) const {
-  return endpoint.listed && (endpoint.serving || panic_) && !shut_down_;
+  return endpoint.listed && ((endpoint.serving && !endpoint.ejected) || panic_) && !shut_down_ &&
+         !suspended_;
 }
 
 std::map<EndpointId, PoolCore::Tally> PoolCore::CountMembers() const {
@@ -47,7 +55,7 @@ std::map<EndpointId, PoolCore::Tally> PoolCore::CountMembers() const {
         ++tally.connecting;
         break;
       case MemberState::kReady:
-        ++tally.ready;
+        ++(member.rotating == RotateReason::kNone ? tally.ready : tally.rotating);
         break;
       case MemberState::kEjected:
         ++tally.ejected;
@@ -60,15 +68,24 @@ std::map<EndpointId, PoolCore::Tally> PoolCore::CountMembers() const {
   return tallies;
 }
 
-void PoolCore::JudgeHealth(Actions& actions) {
+void PoolCore::JudgeHealth(Time now, Actions& actions) {
   std::vector<EndpointHealth> healths;
   const auto tallies = CountMembers();
-  for (const auto& [id, endpoint] : endpoints_) {
+  for (auto& [id, endpoint] : endpoints_) {
+    const bool ejected = now < endpoint.ejected_until;
+    if (endpoint.ejected && !ejected) Log(now, "half_open", endpoint, "its ejection is over");
+    endpoint.ejected = ejected;
     if (!endpoint.listed) continue;
     const Tally& tally = tallies.at(id);
-    healths.push_back({endpoint.serving, tally.ready, tally.ejected});
+    healths.push_back(
+        {endpoint.serving && !endpoint.ejected, tally.ready + tally.rotating, tally.ejected});
   }
-  panic_ = IsPanic(policy_.health, healths);
+  const bool panic = IsPanic(policy_.health, healths);
+  if (panic != panic_) {
+    log_.Add({now, panic ? "panic" : "calm", MemberId{}, EndpointId{},
+              panic ? "too much is ejected: health is ignored" : "health counts again"});
+  }
+  panic_ = panic;
 
   // An endpoint that may not be used is drained; dials to it are given up.
   for (auto next = members_.begin(); next != members_.end();) {
@@ -77,11 +94,13 @@ void PoolCore::JudgeHealth(Actions& actions) {
     if (IsUsable(endpoint)) continue;
     const CloseReason reason = shut_down_         ? CloseReason::kShutdown
                                : !endpoint.listed ? CloseReason::kEndpointGone
+                               : suspended_       ? CloseReason::kSuspended
+                               : endpoint.ejected ? CloseReason::kFailing
                                                   : CloseReason::kUnhealthy;
     if (member.state() == MemberState::kConnecting) {
-      CloseMember(member, reason, actions);
+      CloseMember(now, member, reason, actions);
     } else if (member.state() != MemberState::kDraining) {
-      DrainMember(member, reason, actions);
+      DrainMember(now, member, reason, actions);
     }
   }
 }
@@ -113,6 +132,9 @@ std::map<EndpointId, int> PoolCore::Shares(int wanted) const {
   for (const auto& [id, endpoint] : endpoints_) {
     if (!IsUsable(endpoint)) continue;
     shares[id] = 1;
+    // One that is coming back is tried with one member first.
+    if (endpoint.suspect && tallies.at(id).ready == 0) continue;
+    if (endpoint.half_open && !panic_) continue;
     if (endpoint.failures == 0 || tallies.at(id).ready > 0) able.push_back(id);
   }
   const int count = static_cast<int>(able.size());
@@ -146,7 +168,7 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
   int total = 0;
   int connecting = 0;
   for (const auto& [id, tally] : tallies) {
-    total += tally.used() + tally.ejected;
+    total += tally.used() + tally.ejected + tally.rotating;
     connecting += tally.connecting;
   }
   if (local_failures_ > 0 && (now < local_retry_at_ || connecting > 0)) return;
@@ -162,15 +184,21 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
       if (connecting >= policy_.dials_max) return;
       if (local_failures_ > 0 && connecting > 0) return;  // one attempt, to see
       if (total >= policy_.sizing.max) {
-        const std::optional<EndpointId> above = MostAbove(shares);
-        if (!above) return;
-        DrainOne(*above, CloseReason::kRebalanced, actions);
-        --tallies[*above].ready;
+        if (tally.rotating > 0) {
+          // No room to make before break.
+          DrainOne(now, id, CloseReason::kRotated, actions);
+          --tally.rotating;
+        } else {
+          const std::optional<EndpointId> above = MostAbove(shares);
+          if (!above) return;
+          DrainOne(now, *above, CloseReason::kRebalanced, actions);
+          --tallies[*above].ready;
+        }
         --total;
       }
       const MemberId member{++last_id_};
       members_.emplace(member, Member(member, id, now));
-      actions.push_back(Connect{member, id});
+      actions.push_back(Connect{member, id, endpoint.suspect});
       ++tally.connecting;
       ++connecting;
       ++total;
@@ -189,17 +217,19 @@ void PoolCore::DrainSurplus(Time now, Actions& actions) {
   for (; used > kept; --used) {
     const std::optional<EndpointId> above = MostAbove(shares);
     if (!above) return;
-    DrainOne(*above, CloseReason::kIdle, actions);
+    DrainOne(now, *above, CloseReason::kIdle, actions);
   }
 }
 
-void PoolCore::DrainOne(EndpointId endpoint, CloseReason reason, Actions& actions) {
+void PoolCore::DrainOne(Time now, EndpointId endpoint, CloseReason reason, Actions& actions) {
+  const bool rotated = reason == CloseReason::kRotated;
   Member* least = nullptr;
   for (auto& [id, member] : members_) {
     if (member.endpoint != endpoint || member.state() != MemberState::kReady) continue;
+    if ((member.rotating != RotateReason::kNone) != rotated) continue;
     if (least == nullptr || member.in_flight < least->in_flight) least = &member;
   }
-  if (least != nullptr) DrainMember(*least, reason, actions);
+  if (least != nullptr) DrainMember(now, *least, reason, actions);
 }
 
 void PoolCore::CheckQuiet(Time now, Actions& actions) {
@@ -221,17 +251,38 @@ void PoolCore::OrderSpares(Time now, Actions& actions) {
   }
 }
 
-void PoolCore::PublishReady(Actions& actions) {
+int PoolCore::WeightOf(Time now, const Endpoint& endpoint) const {
+  const Duration since = now - endpoint.returned;
+  if (endpoint.returned == Time() || since >= policy_.slow_start) return kWeightMax;
+  return 1 + static_cast<int>(since * (kWeightMax - 1) / policy_.slow_start);
+}
+
+void PoolCore::PublishReady(Time now, Actions& actions) {
   std::vector<MemberId> ready;
+  int lightest = kWeightMax;
+  int heaviest = 1;
   stream_limit_ = 0;
   for (const auto& [id, member] : members_) {
     const bool used = member.state() == MemberState::kReady ||
                       (panic_ && member.state() == MemberState::kEjected);
     if (!used) continue;
     ready.push_back(id);
+    const int weight = WeightOf(now, endpoints_.at(member.endpoint));
+    lightest = std::min(lightest, weight);
+    heaviest = std::max(heaviest, weight);
     if (member.stream_limit > 0 && (stream_limit_ == 0 || member.stream_limit < stream_limit_)) {
       stream_limit_ = member.stream_limit;
     }
+  }
+  if (lightest < heaviest) {
+    // Turn by turn, so that one member's turns are spread.
+    std::vector<MemberId> turns;
+    for (int turn = 1; turn <= heaviest; ++turn) {
+      for (const MemberId id : ready) {
+        if (WeightOf(now, endpoints_.at(members_.at(id).endpoint)) >= turn) turns.push_back(id);
+      }
+    }
+    ready = std::move(turns);
   }
   if (ready == published_) return;
   published_ = ready;
@@ -242,13 +293,16 @@ void PoolCore::JudgeState(Actions& actions) {
   PoolState next = PoolState::kConnecting;
   if (shut_down_) {
     next = PoolState::kShutdown;
+  } else if (suspended_) {
+    next = PoolState::kSuspended;
   } else if (!published_.empty()) {
     next = PoolState::kReady;
   } else if (state_ == PoolState::kTransientFailure) {
     next = state_;  // until something works, as gRPC has it
   } else {
     const bool all_fail = std::all_of(endpoints_.begin(), endpoints_.end(), [](const auto& entry) {
-      return !entry.second.listed || entry.second.failures > 0;
+      const Endpoint& endpoint = entry.second;
+      return !endpoint.listed || endpoint.failures > 0;
     });
     const bool failing = endpoints_.empty() ? resolve_failed_ : all_fail || local_failures_ > 0;
     if (failing) next = PoolState::kTransientFailure;
@@ -259,9 +313,9 @@ void PoolCore::JudgeState(Actions& actions) {
 }
 
 Time PoolCore::NextTick(Time now) const {
-  if (shut_down_) return Time::max();
-  Time next = Time::max();
-  if (active_) next = last_tick_ + kTick;
+  Time next = NextRotation(now);
+  if (shut_down_ || suspended_) return next;
+  if (active_) next = std::min(next, last_tick_ + kTick);
   const auto tallies = CountMembers();
   const auto shares = Shares(wanted());
   int used = 0;
@@ -280,6 +334,11 @@ Time PoolCore::NextTick(Time now) const {
   }
   for (const auto& [id, endpoint] : endpoints_) {
     if (endpoint.spares > 0) next = std::min(next, last_activity_ + policy_.spares_after_use);
+    if (endpoint.ejected) next = std::min(next, endpoint.ejected_until);
+    if (endpoints_.size() > 1 && endpoint.returned != Time() &&
+        WeightOf(now, endpoint) < kWeightMax) {
+      next = std::min(next, now + policy_.slow_start / kWeightMax);
+    }
   }
   return next;
 }

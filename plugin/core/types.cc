@@ -20,6 +20,36 @@ const char* ToString(CloseReason reason) {
       return "setup_failed";
     case CloseReason::kShutdown:
       return "shutdown";
+    case CloseReason::kRotated:
+      return "rotated";
+    case CloseReason::kFailing:
+      return "failing";
+    case CloseReason::kDrainTimeout:
+      return "drain_timeout";
+    case CloseReason::kSuspended:
+      return "suspended";
+  }
+  return "unknown";
+}
+
+const char* ToString(RotateReason reason) {
+  switch (reason) {
+    case RotateReason::kNone:
+      return "none";
+    case RotateReason::kAge:
+      return "age";
+    case RotateReason::kRpcs:
+      return "requests";
+    case RotateReason::kProvenAge:
+      return "proven_age";
+    case RotateReason::kProvenRpcs:
+      return "proven_requests";
+    case RotateReason::kFailing:
+      return "failing";
+    case RotateReason::kSilent:
+      return "silent";
+    case RotateReason::kAsked:
+      return "asked";
   }
   return "unknown";
 }

@@ -28,9 +28,28 @@ enum class CloseReason {
   kEndpointGone,  // the resolver no longer lists its address
   kSetupFailed,   // connected, but never became a working HTTP/2 connection
   kShutdown,      // the pool was shut down or destroyed
+  kRotated,       // replaced before its time was up: see RotateReason
+  kFailing,       // RPCs on it kept failing, or nothing came back from it
+  kDrainTimeout,  // its last RPCs did not end within drain_timeout
+  kSuspended,     // the pool was suspended
 };
-inline constexpr int kCloseReasons = 8;
+inline constexpr int kCloseReasons = 12;
 const char* ToString(CloseReason reason);
+
+// Why a member is replaced although its connection works. Becomes the `reason` label of
+// predial_rotations_total.
+enum class RotateReason {
+  kNone,
+  kAge,         // connection_age_max
+  kRpcs,        // requests_per_connection_max
+  kProvenAge,   // before the age at which the server ends connections
+  kProvenRpcs,  // before the number of RPCs after which it does
+  kFailing,     // RPCs on it kept failing, with codes that tell nothing of the connection
+  kSilent,      // nothing came back from it, and health checks are off
+  kAsked,       // PooledChannel::ReplaceConnections()
+};
+inline constexpr int kRotateReasons = 8;
+const char* ToString(RotateReason reason);
 
 // What a dial came to. Becomes the `result` label of predial_dials_total.
 enum class DialResult {

@@ -35,6 +35,10 @@ void Anchor::Wake() {
   Watch();
 }
 
+void Anchor::Renew() {
+  if (watch_ != nullptr) Watch();
+}
+
 void Anchor::Watch() {
   watch_ = HealthWatch::Start(loop_, poller_, channel_, service_,
                               [this](HealthResult result) { OnReport(result); });

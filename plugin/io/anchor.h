@@ -37,6 +37,9 @@ class Anchor {
 
   // The server is known to be back: reconnect now, whatever the backoff.
   void Wake();
+  // The connection that the watch runs on takes no more RPCs: watch on a new one. Does nothing
+  // while there is no watch.
+  void Renew();
 
  private:
   static constexpr Duration kRewatch = std::chrono::minutes(1);

@@ -48,18 +48,20 @@ void MemberSetup::OnPreface(absl::StatusOr<ServerPreface> preface) {
   member_.watch = *std::move(watch);
   member_.stream_limit = preface->max_concurrent_streams.value_or(0);
   member_.channel = options_.wrap(std::move(fd_));
-  if (preface->kind == ServerPreface::Kind::kHttp2) return Succeed();
-  Prime();
+  const bool http2 = preface->kind == ServerPreface::Kind::kHttp2;
+  if (http2 && !options_.prime) return Succeed();
+  Prime(http2);
 }
 
-void MemberSetup::Prime() {
+void MemberSetup::Prime(bool http2) {
   prime_ = HealthCheck::Start(
       loop_, poller_, member_.channel, options_.health_service, options_.health_timeout,
-      [this](HealthResult result) {
+      [this, http2](HealthResult result) {
         prime_.reset();
         if (result == HealthResult::kServing || result == HealthResult::kUnimplemented) {
           return Succeed();
         }
+        if (http2) return Fail(DialResult::kTimeout, "connected, but it answers no health check");
         Fail(DialResult::kNotHttp2,
              "connected, but it sent no SETTINGS, and to a health check no good answer: not an "
              "HTTP/2 server, or one that is not serving");

@@ -42,6 +42,9 @@ class MemberSetup {
     Duration settings_wait;
     std::string health_service;
     Duration health_timeout;
+    // Ask by a health check even if it shows its SETTINGS: a server that hangs may have sent them
+    // before.
+    bool prime = false;
     // Wraps the socket: CreateMemberChannel with the pool's arguments.
     std::function<std::shared_ptr<grpc::Channel>(UniqueFd)> wrap;
   };
@@ -60,7 +63,7 @@ class MemberSetup {
  private:
   void OnTaken(absl::StatusOr<DialedSocket> taken);
   void OnPreface(absl::StatusOr<ServerPreface> preface);
-  void Prime();
+  void Prime(bool http2);
   void Succeed();
   void Fail(DialResult result, absl::string_view cause);
   void Finish(absl::StatusOr<ReadyMember> result);
