@@ -1,12 +1,23 @@
 #include "plugin/call_tracker.h"
 
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/impl/codegen/interceptor_common.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
+#include <grpcpp/support/byte_buffer.h>
+
+#include <atomic>
+#include <optional>
 #include <utility>
 
+#include "plugin/channel_access.h"
 #include "plugin/io/rpc_outcome.h"
+#include "plugin/never_sent_retry.h"
+#include "plugin/unary_receiver.h"
 
 namespace predial {
 namespace {
 
+using google::protobuf::MessageLite;
 using grpc::experimental::ClientRpcInfo;
 using grpc::experimental::InterceptionHookPoints;
 using grpc::experimental::Interceptor;
@@ -29,26 +40,139 @@ RpcType TypeOf(const ClientRpcInfo& info) {
   return RpcType::kUnary;
 }
 
-class CallTracker : public Interceptor {
+class CallTracker : public Interceptor, public grpc::internal::CallHook {
  public:
-  CallTracker(Lease lease, const ClientRpcInfo& info, PoolEvents* events, Time began)
-      : lease_(std::move(lease)), events_(events), began_(began) {
+  CallTracker(Lease lease, ClientRpcInfo& info, const TrackerTargets& targets, Time began)
+      : lease_(std::move(lease)),
+        info_(info),
+        targets_(targets),
+        events_(targets.events.get()),
+        began_(began),
+        may_retry_(targets.retries->enabled() && lease_.source() != Lease::Source::kAnchor &&
+                   info.type() == ClientRpcInfo::Type::UNARY) {
     if (events_ != nullptr) started_ = events_->OnRpcStarted(TypeOf(info), info.method());
   }
 
   // Nobody asked for the status: the caller dropped its context.
   ~CallTracker() override { Report(PoolEvents::kUnobserved); }
 
+  bool may_retry() const { return may_retry_; }
+
+  // Of the batches of one RPC, the last one started receives the status.
+  void PerformOpsOnCall(grpc::internal::CallOpSetInterface* batch,
+                        grpc::internal::Call* call) override {
+    if (bool* got_message = GotMessageOf(*batch)) got_message_ = got_message;
+    batch->FillOps(call);
+  }
+
   void Intercept(InterceptorBatchMethods* methods) override {
-    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS)) {
-      const grpc::Status& status = *methods->GetRecvStatus();
-      lease_.End(JudgeOutcome(status));
-      Report(status.error_code());
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_CANCEL)) {
+      Cancel();
+    } else if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS)) {
+      if (may_retry_) ShowSent(methods);
+      if (OnStatus(methods)) return;
+    } else if (may_retry_) {
+      Keep(methods);
     }
     methods->Proceed();
   }
 
  private:
+  using Batch = grpc::internal::InterceptorBatchMethodsImpl;
+
+  // What a retry takes.
+  void Keep(InterceptorBatchMethods* methods) {
+    if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_MESSAGE)) {
+      request_ = *methods->GetSerializedSendMessage();
+      sending_ = methods;
+    } else {
+      ShowSent(methods);
+    }
+    if (void* message = methods->GetRecvMessage()) message_ = static_cast<MessageLite*>(message);
+  }
+
+  // Serializing the message early makes gRPC forget to tell the user's interceptors that it was
+  // sent.
+  void ShowSent(InterceptorBatchMethods* methods) {
+    if (methods != sending_) return;
+    sending_ = nullptr;
+    static_cast<Batch*>(methods)->AddInterceptionHookPoint(
+        InterceptionHookPoints::POST_SEND_MESSAGE);
+  }
+
+  // True if the RPC goes on.
+  bool OnStatus(InterceptorBatchMethods* methods) {
+    const grpc::Status& status = *methods->GetRecvStatus();
+    const RpcOutcome outcome = JudgeOutcome(status);
+    if (outcome == RpcOutcome::kConnectionGone && lease_.held() &&
+        lease_.source() != Lease::Source::kAnchor) {
+      lease_.NoteGone();
+      if (Retry(methods, status)) return true;
+    }
+    lease_.End(outcome);
+    Report(status.error_code());
+    return false;
+  }
+
+  bool Retry(InterceptorBatchMethods* methods, const grpc::Status& status) {
+    RetryLedger& ledger = *targets_.retries;
+    const std::optional<NeverSent> reason = WasNeverSent(status);
+    if (!reason) return Lose(LossReason::kInFlight);
+    if (info_.type() != ClientRpcInfo::Type::UNARY) return Lose(LossReason::kStream);
+    if (!ledger.enabled()) return Lose(LossReason::kBudget);
+    if (got_message_ == nullptr || message_ == nullptr || !request_.Valid()) {
+      return Lose(LossReason::kMessages);
+    }
+    if (!ledger.Begin()) return Lose(LossReason::kBudget);
+    // Not an RPC of a user, should one be just starting on this thread.
+    StartingRpc* const starting = std::exchange(starting_rpc, nullptr);
+    const std::shared_ptr<NeverSentRetry> retry = NeverSentRetry::Create(
+        targets_.runtime->poller(), *targets_.table, std::move(lease_),
+        {info_.client_context(), info_.method(), std::move(request_)},
+        [this, methods, reason](bool resent) { OnRetried(methods, *reason, resent); });
+    std::atomic_store(&retry_, retry);
+    if (cancelled_) retry->Cancel();
+    retry->Start();  // this may be gone from here on
+    starting_rpc = starting;
+    return true;
+  }
+
+  bool Lose(LossReason reason) {
+    targets_.retries->CountLost(reason);
+    return false;
+  }
+
+  // On the poller's thread.
+  void OnRetried(InterceptorBatchMethods* methods, NeverSent reason, bool resent) {
+    targets_.retries->End();
+    grpc::Status& status = *methods->GetRecvStatus();
+    if (resent) {
+      targets_.retries->CountRetried(reason);
+      ChannelAccess::MoveResponse(retry_->context(), *info_.client_context());
+      status = retry_->status();
+      if (status.ok()) TakeMessage(methods);
+    } else if (retry_->cancelled()) {
+      status = grpc::Status(grpc::StatusCode::CANCELLED, "CANCELLED");
+    } else {
+      Lose(LossReason::kInFlight);
+    }
+    Report(status.error_code());
+    methods->Proceed();
+  }
+
+  void TakeMessage(InterceptorBatchMethods* methods) {
+    *got_message_ =
+        grpc::SerializationTraits<MessageLite>::Deserialize(&retry_->response(), message_).ok();
+    // As gRPC shows a message of its own to the user's interceptors.
+    if (*got_message_) static_cast<Batch*>(methods)->SetRecvMessage(message_, &not_hijacked_);
+  }
+
+  // On the thread that cancels the RPC, while it may be ending.
+  void Cancel() {
+    cancelled_ = true;
+    if (const std::shared_ptr<NeverSentRetry> retry = std::atomic_load(&retry_)) retry->Cancel();
+  }
+
   void Report(int code) {
     if (events_ == nullptr) return;
     events_->OnRpcEnded(started_, code, Clock::now() - began_);
@@ -56,9 +180,20 @@ class CallTracker : public Interceptor {
   }
 
   Lease lease_;
+  ClientRpcInfo& info_;
+  const TrackerTargets& targets_;
   PoolEvents* events_;  // null once the end is reported
   const Time began_;
   void* started_ = nullptr;
+
+  const bool may_retry_;
+  grpc::ByteBuffer request_;
+  InterceptorBatchMethods* sending_ = nullptr;  // of the batch with the message, until it was sent
+  MessageLite* message_ = nullptr;              // where the answer belongs
+  bool* got_message_ = nullptr;
+  bool not_hijacked_ = false;
+  std::atomic<bool> cancelled_{false};
+  std::shared_ptr<NeverSentRetry> retry_;
 };
 
 // A channel's share in one of the user's factories.
@@ -80,7 +215,7 @@ class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterfa
 }  // namespace
 
 StartingRpc::StartingRpc(Lease lease, Time began)
-    : lease_(std::move(lease)), began_(began), outer_(starting_rpc) {
+    : lease_(std::move(lease)), slot_(lease_.slot()), began_(began), outer_(starting_rpc) {
   starting_rpc = this;
 }
 
@@ -88,8 +223,10 @@ StartingRpc::~StartingRpc() { starting_rpc = outer_; }
 
 Interceptor* CallTrackerFactory::CreateClientInterceptor(ClientRpcInfo* info) {
   if (starting_rpc == nullptr) return nullptr;
-  return new CallTracker(std::move(starting_rpc->lease_), *info, targets_->events.get(),
-                         starting_rpc->began_);
+  auto* const tracker =
+      new CallTracker(std::move(starting_rpc->lease_), *info, *targets_, starting_rpc->began_);
+  if (tracker->may_retry()) starting_rpc->hook_ = tracker;
+  return tracker;
 }
 
 InterceptorFactories MakeInterceptorFactories(const SharedInterceptorFactories& user,

@@ -1,5 +1,5 @@
 // The interceptor of every RPC that goes through a pool: gives the lease back when the RPC ends,
-// and reports to the observer.
+// has it sent again if it is unary and no server saw it, and reports to the observer.
 //
 // The factory is the last of a member channel's interceptor factories, so that its interceptors are
 // next to the wire: they see the status before the user's do.
@@ -9,13 +9,16 @@
 //           references of their own.
 #pragma once
 
+#include <grpcpp/impl/call_hook.h>
 #include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
 #include <vector>
 
+#include "plugin/io/runtime.h"
 #include "plugin/member_table.h"
 #include "plugin/observer.h"
+#include "plugin/retry_ledger.h"
 
 namespace predial {
 
@@ -32,19 +35,25 @@ class StartingRpc {
   StartingRpc(const StartingRpc&) = delete;
   StartingRpc& operator=(const StartingRpc&) = delete;
 
-  const Slot& slot() const { return lease_.slot(); }
+  const Slot& slot() const { return slot_; }
+  // Whom the RPC's batches have to go through; null if nobody.
+  grpc::internal::CallHook* hook() const { return hook_; }
 
  private:
   friend class CallTrackerFactory;
 
   Lease lease_;
+  const Slot& slot_;
   const Time began_;
+  grpc::internal::CallHook* hook_ = nullptr;
   StartingRpc* const outer_;
 };
 
 // What all trackers of a pool share.
 struct TrackerTargets {
+  std::shared_ptr<Runtime> runtime;
   std::shared_ptr<MemberTable> table;
+  std::shared_ptr<RetryLedger> retries;
   std::shared_ptr<PoolEvents> events;  // may be null
 };
 

@@ -98,6 +98,7 @@ class CallTrackerTest : public testing::Test {
     targets->table = std::make_shared<MemberTable>(
         MemberTable::Options{/*capacity=*/1, PickerKind::kRoundRobin, /*alive_check=*/false},
         signalled_.Receivers());
+    targets->retries = std::make_shared<RetryLedger>(0);
     targets->events = events_;
     targets_ = targets;
   }
@@ -170,6 +171,7 @@ TEST_F(CallTrackerTest, ReportsTheCode) {
 TEST_F(CallTrackerTest, WithoutEventsTheLeaseIsGivenBackAllTheSame) {
   auto targets = std::make_shared<TrackerTargets>();
   targets->table = targets_->table;
+  targets->retries = targets_->retries;
   targets_ = targets;
   Open();
   EXPECT_TRUE(Call().ok());

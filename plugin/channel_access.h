@@ -1,14 +1,18 @@
-// ChannelAccess: the parts of grpc::ChannelInterface that are private to gRPC's own call classes.
+// ChannelAccess: the parts of grpc::ChannelInterface and grpc::ClientContext that are private to
+// gRPC's own call classes.
 //
-// A wrapper of channels has to pass these calls on, and gRPC has no public way to. What it has are
-// friend templates; this is a specialization of one of them, for a type of ours. Nothing of gRPC's
-// is changed.
+// A wrapper of channels has to pass these calls on, and to start an RPC again as it was, and gRPC
+// has no public way to. What it has are friend templates; this is a specialization of one of them,
+// for a type of ours. Nothing of gRPC's is changed.
 #pragma once
 
+#include <grpcpp/client_context.h>
 #include <grpcpp/impl/call.h>
 #include <grpcpp/impl/channel_interface.h>
 #include <grpcpp/impl/client_unary_call.h>
 #include <grpcpp/impl/rpc_method.h>
+
+#include <utility>
 
 namespace predial {
 struct ChannelAccessTag {};
@@ -25,6 +29,34 @@ class BlockingUnaryCallImpl<predial::ChannelAccessTag, predial::ChannelAccessTag
   }
   static grpc::CompletionQueue* CallbackCQ(ChannelInterface* channel) {
     return channel->CallbackCQ();
+  }
+
+  // Makes `to`, which is new, start an RPC as `from` did: metadata (and in it, compression),
+  // deadline, wait_for_ready, authority, and what it is part of.
+  static void CopyRequest(const grpc::ClientContext& from, grpc::ClientContext& to) {
+    to.send_initial_metadata_ = from.send_initial_metadata_;
+    to.compression_algorithm_ = from.compression_algorithm_;
+    to.deadline_ = from.deadline_;
+    to.wait_for_ready_ = from.wait_for_ready_;
+    to.wait_for_ready_explicitly_set_ = from.wait_for_ready_explicitly_set_;
+    to.authority_ = from.authority_;
+    to.census_context_ = from.census_context_;
+    // The RPC of `from`, which has not been destroyed, keeps the one that it is part of.
+    to.propagate_from_call_ = from.propagate_from_call_;
+    to.propagation_options_ = from.propagation_options_;
+  }
+
+  // Lets `to` show what the server of `from`, whose RPC has ended, answered besides messages.
+  static void MoveResponse(grpc::ClientContext& from, grpc::ClientContext& to) {
+    Move(from.recv_initial_metadata_, to.recv_initial_metadata_);
+    Move(from.trailing_metadata_, to.trailing_metadata_);
+    to.set_debug_error_string(from.debug_error_string());
+  }
+
+ private:
+  static void Move(MetadataMap& from, MetadataMap& to) {
+    to.Reset();
+    std::swap(*from.arr(), *to.arr());
   }
 };
 

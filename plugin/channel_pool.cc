@@ -79,6 +79,8 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
 
   const PoolOptions& options = pool->config_.options;
   auto targets = std::make_shared<TrackerTargets>();
+  targets->runtime = pool->runtime_;
+  targets->retries = std::make_shared<RetryLedger>(options.never_sent_retries_max);
   targets->table = std::make_shared<MemberTable>(
       MemberTable::Options{options.connections_max,
                            options.picker,

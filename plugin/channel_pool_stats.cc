@@ -66,6 +66,8 @@ PoolStats ChannelPool::MakeStats() {
   stats.panic = core_.panic();
   stats.ejections = core_.ejections();
   stats.rotations = core_.rotations();
+  stats.rpcs_retried = targets_->retries->retried();
+  stats.rpcs_lost = targets_->retries->lost();
   AddLifetimes(stats);
   AddDecisions(stats);
   stats.readmissions = core_.readmissions();

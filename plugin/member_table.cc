@@ -29,14 +29,17 @@ void Lease::End() {
   slot_ = nullptr;
 }
 
+void Lease::NoteGone() {
+  // At once, not when the loop comes round to it: the next RPC may be this thread's.
+  if (source_ == Source::kAnchor) return;
+  table_->CloseGone(slot_);
+  table_->CloseHungUp();
+}
+
 void Lease::End(RpcOutcome outcome) {
   if (slot_ == nullptr) return;
   if (outcome == RpcOutcome::kConnectionGone) {
-    // At once, not when the loop comes round to it: the next RPC may be this thread's.
-    if (source_ != Source::kAnchor) {
-      table_->CloseGone(slot_);
-      table_->CloseHungUp();
-    }
+    NoteGone();
     return End();
   }
   const bool answered =
@@ -211,6 +214,7 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   slot->socket_ = std::move(socket);
   slot->proved_.store(false, std::memory_order_relaxed);
   slot->succeeded_.store(false, std::memory_order_relaxed);
+  slot->refuses_.store(false, std::memory_order_relaxed);
   slot->streak_.store(0, std::memory_order_relaxed);
   slot->suspected_.store(false, std::memory_order_relaxed);
   slot->worn_at_.store(UINT64_MAX, std::memory_order_relaxed);

@@ -44,6 +44,8 @@ class alignas(64) Slot {
   bool proved() const { return proved_.load(std::memory_order_relaxed); }
   // Whether one of its RPCs ended well.
   bool succeeded() const { return succeeded_.load(std::memory_order_relaxed); }
+  // Whether its connection was asked, and takes no more RPCs: see Lease::NoteRefusal().
+  bool refuses() const { return refuses_.load(std::memory_order_relaxed); }
 
  private:
   friend class MemberTable;
@@ -58,6 +60,7 @@ class alignas(64) Slot {
   std::atomic<uint64_t> word_{0};
   std::atomic<bool> proved_{false};
   std::atomic<bool> succeeded_{false};
+  std::atomic<bool> refuses_{false};
   // Whether RPCs failed since the last one that ended well: see Streak.
   std::atomic<uint32_t> streak_{0};
   // Signals::unanswered was sent, and not yet looked into.
@@ -92,11 +95,17 @@ class Lease {
   }
   ~Lease() { End(); }
 
+  bool held() const { return slot_ != nullptr; }
   const Slot& slot() const { return *slot_; }
   Source source() const { return source_; }
 
-  // Gives the member back, with what became of the RPC. A member whose connection is gone gets no
-  // further lease from that moment on.
+  // The member's connection is gone: it gets no further lease from now on. Nor do others whose
+  // connections have been closed as well.
+  void NoteGone();
+  // It was asked whether it really takes no more RPCs, and refused.
+  void NoteRefusal() { slot_->refuses_.store(true, std::memory_order_relaxed); }
+
+  // Gives the member back, with what became of the RPC. If its connection is gone, it is noted.
   void End(RpcOutcome outcome);
   // Without a word on it: the RPC was never started, or nobody asked for its status.
   void End();

@@ -60,6 +60,7 @@ absl::Status PoolOptions::Validate() const {
               absl::InfiniteDuration());
   check.Range("requests_per_connection_max", requests_per_connection_max, 0, 1000000000);
   check.Range("drain_timeout", drain_timeout, absl::ZeroDuration(), absl::InfiniteDuration());
+  check.Range("never_sent_retries_max", never_sent_retries_max, 0, 1000000);
   check.Range("slow_start", slow_start, absl::ZeroDuration(), absl::Hours(1));
   check.Range("spares", spares, 0, 64);
   check.Range("spare_lifetime", spare_lifetime, 100 * kMillisecond, absl::Hours(1));

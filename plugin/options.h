@@ -124,6 +124,12 @@ struct PoolOptions {
   // look costs one poll(2), some 0.3 us. Default on.
   bool alive_check = true;
 
+  // Unary RPCs that no server saw, because their connection was just ending (GOAWAY), are sent
+  // again over an ordinary channel, as that would do itself: at most so many at a time; more of
+  // them fail with UNAVAILABLE. Only RPCs of stubs that protoc generated. Default 1000; range [0,
+  // 1000000]; 0 sends none again.
+  int never_sent_retries_max = 1000;
+
   // How often a dns: target is looked up again, beside the lookups that failing connections cause.
   // Default 30 s; range [1 s, 24 h].
   absl::Duration resolve_interval = absl::Seconds(30);

@@ -173,7 +173,10 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
   if (events != nullptr) events->OnCheckout(began - asked);
   const StartingRpc rpc(std::move(lease), began);
   // The context shares the channel from here on, and its interceptor has the lease.
-  return ChannelAccess::CreateCall(rpc.slot().channel().get(), method, context, queue);
+  const grpc::internal::Call call =
+      ChannelAccess::CreateCall(rpc.slot().channel().get(), method, context, queue);
+  if (rpc.hook() == nullptr) return call;
+  return grpc::internal::Call(call.call(), rpc.hook(), call.cq(), call.client_rpc_info());
 }
 
 void PooledChannel::PerformOpsOnCall(grpc::internal::CallOpSetInterface* /*ops*/,

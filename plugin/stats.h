@@ -68,6 +68,11 @@ struct PoolStats {
   double proven_lifetime_seconds = 0;
   uint64_t proven_lifetime_rpcs = 0;
 
+  // Unary RPCs that were sent again, by NeverSent; RPCs that failed with their connection, by
+  // LossReason.
+  std::array<int64_t, kNeverSentReasons> rpcs_retried = {};
+  std::array<int64_t, kLossReasons> rpcs_lost = {};
+
   // The last 500 decisions, the oldest first.
   std::vector<DecisionStats> decisions;
 

@@ -88,4 +88,28 @@ const char* ToString(HealthResult result) {
   return "unknown";
 }
 
+const char* ToString(NeverSent reason) {
+  switch (reason) {
+    case NeverSent::kGoaway:
+      return "goaway";
+    case NeverSent::kClosed:
+      return "closed";
+  }
+  return "unknown";
+}
+
+const char* ToString(LossReason reason) {
+  switch (reason) {
+    case LossReason::kInFlight:
+      return "in_flight";
+    case LossReason::kStream:
+      return "stream";
+    case LossReason::kMessages:
+      return "messages";
+    case LossReason::kBudget:
+      return "budget";
+  }
+  return "unknown";
+}
+
 }  // namespace predial

@@ -39,7 +39,6 @@ const char* ToString(CloseReason reason);
 // Why a member is replaced although its connection works. Becomes the `reason` label of
 // predial_rotations_total.
 enum class RotateReason {
-  kNone,
   kAge,         // connection_age_max
   kRpcs,        // requests_per_connection_max
   kProvenAge,   // before the age at which the server ends connections
@@ -47,8 +46,9 @@ enum class RotateReason {
   kFailing,     // RPCs on it kept failing, with codes that tell nothing of the connection
   kSilent,      // nothing came back from it, and health checks are off
   kAsked,       // PooledChannel::ReplaceConnections()
+  kNone,        // it is not: does not count
 };
-inline constexpr int kRotateReasons = 8;
+inline constexpr int kRotateReasons = 7;
 const char* ToString(RotateReason reason);
 
 // What a dial came to. Becomes the `result` label of predial_dials_total.
@@ -83,6 +83,26 @@ enum class RpcOutcome {
   kCancelled,      // by its caller, or so it looks; or never started
   kConnectionGone  // its connection takes no more RPCs
 };
+
+// What gRPC says of an RPC that its server never saw. Becomes the `reason` label of
+// predial_rpcs_retried_total.
+enum class NeverSent {
+  kGoaway,  // the server's GOAWAY came first, or its last stream id is below the RPC's
+  kClosed,  // the connection was closed before the RPC started on it
+};
+inline constexpr int kNeverSentReasons = 2;
+const char* ToString(NeverSent reason);
+
+// Why an RPC failed with its connection, instead of being sent again on another. Becomes the
+// `reason` label of predial_rpcs_lost_total.
+enum class LossReason {
+  kInFlight,  // the server may have seen it
+  kStream,    // never sent, but not unary
+  kMessages,  // never sent, but its messages are not those of a stub that protoc generated
+  kBudget,    // never sent, but PoolOptions::retries_max were being retried
+};
+inline constexpr int kLossReasons = 4;
+const char* ToString(LossReason reason);
 
 // RPCs in a row on one member, none of which ended well.
 enum class FailureStreak {

@@ -36,14 +36,25 @@ GrpcPoller::Work::~Work() {
   }
 }
 
-bool GrpcPoller::Look() {
+GrpcPoller::Urgent::Urgent(GrpcPoller& poller) : poller_(poller), work_(poller) {
+  MutexLock lock(poller_.mutex_);
+  if (++poller_.urgent_ == 1) poller_.changed_.notify_all();
+}
+
+GrpcPoller::Urgent::~Urgent() {
+  MutexLock lock(poller_.mutex_);
+  --poller_.urgent_;
+}
+
+bool GrpcPoller::Look(Duration wait) {
   void* next;
   bool ok;
   // A deadline in the past: gRPC polls once, without waiting.
-  if (queue_.AsyncNext(&next, &ok, gpr_time_0(GPR_CLOCK_REALTIME)) !=
-      grpc::CompletionQueue::GOT_EVENT) {
-    return false;
-  }
+  const gpr_timespec deadline = wait == Duration::zero()
+                                    ? gpr_time_0(GPR_CLOCK_REALTIME)
+                                    : gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                                   gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
+  if (queue_.AsyncNext(&next, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) return false;
   Tag* const tag = static_cast<Tag*>(next);
   tag->handed_over_.load(std::memory_order_acquire);
   tag->OnCompleted(ok);
@@ -53,11 +64,17 @@ bool GrpcPoller::Look() {
 void GrpcPoller::Run() {
   pthread_setname_np(pthread_self(), "predial-grpc");
   for (;;) {
-    while (Look()) {
+    while (Look(Duration::zero())) {
     }
-    std::unique_lock<Mutex> lock(mutex_);
-    const auto stopping = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_; };
-    if (changed_.wait_for(lock, kInterval, stopping)) return;
+    {
+      std::unique_lock<Mutex> lock(mutex_);
+      const auto wanted = [this]()
+                              ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_ || urgent_ > 0; };
+      changed_.wait_for(lock, kInterval, wanted);
+      if (stopping_) return;
+      if (urgent_ == 0) continue;
+    }
+    Look(kInterval);
   }
 }
 

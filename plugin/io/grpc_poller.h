@@ -4,9 +4,10 @@
 // an idle from-fd connection has no thread that polls for it, so GOAWAYs and pings would wait for
 // the next RPC.
 //
-// It never blocks in the poller. A thread that did would take the answers of RPCs away from the
-// threads that wait for them, and hand them over by a context switch: measured at 8,000
-// instructions an RPC. So what it is for may take kInterval longer when no RPC is in flight.
+// It blocks in the poller only for what is urgent. A thread that did would take the answers of RPCs
+// away from the threads that wait for them, and hand them over by a context switch: measured at
+// 8,000 instructions an RPC. So what is not urgent may take kInterval longer when no RPC is in
+// flight.
 //
 // Threads: thread-safe.
 #pragma once
@@ -42,6 +43,20 @@ class GrpcPoller {
     GrpcPoller& poller_;
   };
 
+  // Work that somebody waits for: while there is any, the poller waits in gRPC instead of looking
+  // now and then, so that what completes is handed over at once.
+  class Urgent {
+   public:
+    explicit Urgent(GrpcPoller& poller);
+    ~Urgent();
+    Urgent(const Urgent&) = delete;
+    Urgent& operator=(const Urgent&) = delete;
+
+   private:
+    GrpcPoller& poller_;
+    const Work work_;
+  };
+
   // What a tag of the queue points to. OnCompleted runs on the poller's thread and must not block;
   // whoever starts an operation keeps its tag until then.
   class Tag {
@@ -71,8 +86,9 @@ class GrpcPoller {
   bool InPoller() const { return std::this_thread::get_id() == thread_.get_id(); }
 
  private:
-  // Lets gRPC poll once and completes one operation, if one is to be. False if none was.
-  bool Look();
+  // Lets gRPC poll for at most `wait` and completes one operation, if one is to be. False if none
+  // was.
+  bool Look(Duration wait);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::CompletionQueue queue_;
@@ -80,6 +96,7 @@ class GrpcPoller {
   Mutex mutex_;
   std::condition_variable_any changed_;
   int works_ ABSL_GUARDED_BY(mutex_) = 0;
+  int urgent_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
   std::thread thread_;  // last: it uses all of the above

@@ -12,9 +12,11 @@ namespace {
 //
 // A GOAWAY came; the transport was closed before the RPC started, or under it; its peer answered no
 // ping; it never was one; a write failed.
+constexpr absl::string_view kGoaway = "GOAWAY received";
+constexpr absl::string_view kClosed = "Transport closed";
 constexpr absl::string_view kGone[] = {
-    "GOAWAY received",
-    "Transport closed",
+    kGoaway,
+    kClosed,
     "Socket closed",
     "keepalive watchdog timeout",
     "Trying to connect an http1.x server",
@@ -53,6 +55,13 @@ RpcOutcome JudgeOutcome(const grpc::Status& status) {
     default:
       return RpcOutcome::kError;
   }
+}
+
+std::optional<NeverSent> WasNeverSent(const grpc::Status& status) {
+  if (status.error_code() != grpc::StatusCode::UNAVAILABLE) return std::nullopt;
+  if (status.error_message() == kGoaway) return NeverSent::kGoaway;
+  if (status.error_message() == kClosed) return NeverSent::kClosed;
+  return std::nullopt;
 }
 
 }  // namespace predial

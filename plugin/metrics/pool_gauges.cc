@@ -33,6 +33,10 @@ void PoolGauges::Add(const PoolStats& stats, bool by_endpoint) {
   if (streams != 0 && (peer_max_concurrent_streams == 0 || streams < peer_max_concurrent_streams)) {
     peer_max_concurrent_streams = streams;
   }
+  const double lifetime = stats.proven_lifetime_seconds;
+  if (lifetime != 0 && (proven_lifetime_seconds == 0 || lifetime < proven_lifetime_seconds)) {
+    proven_lifetime_seconds = lifetime;
+  }
 }
 
 void PoolGauges::LimitEndpoints(size_t max) {

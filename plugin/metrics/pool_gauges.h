@@ -32,6 +32,8 @@ struct PoolGauges {
   int64_t panicking = 0;  // pools that ignore health
   // The smallest that any has seen; 0 if none has seen a limit.
   int64_t peer_max_concurrent_streams = 0;
+  // The shortest that any has learned; 0 if none has learned a limit.
+  double proven_lifetime_seconds = 0;
 
   // `by_endpoint`: whether `endpoints` is wanted.
   void Add(const PoolStats& stats, bool by_endpoint);

@@ -61,6 +61,10 @@ TEST(PoolMetricsTest, EveryNumberOfPoolStatsArrives) {
   for (int i = 0; i < kDialResults; ++i) pool.stats->dials[i] = 100 + i;
   for (int i = 0; i < kCloseReasons; ++i) pool.stats->closed[i] = 200 + i;
   for (int i = 0; i < kHealthResults; ++i) pool.stats->health_checks[i] = 300 + i;
+  for (int i = 0; i < kRotateReasons; ++i) pool.stats->rotations[i] = 400 + i;
+  for (int i = 0; i < kNeverSentReasons; ++i) pool.stats->rpcs_retried[i] = 500 + i;
+  for (int i = 0; i < kLossReasons; ++i) pool.stats->rpcs_lost[i] = 600 + i;
+  pool.stats->proven_lifetime_seconds = 1.5;
   pool.stats->ejections = 12;
   pool.stats->readmissions = 13;
   pool.stats->peer_max_concurrent_streams = 14;
@@ -96,6 +100,19 @@ TEST(PoolMetricsTest, EveryNumberOfPoolStatsArrives) {
     const char* result = ToString(static_cast<HealthResult>(i));
     EXPECT_EQ(Value(f, "predial_health_checks_total", With("t", "result", result)), 300 + i);
   }
+  for (int i = 0; i < kRotateReasons; ++i) {
+    const char* reason = ToString(static_cast<RotateReason>(i));
+    EXPECT_EQ(Value(f, "predial_rotations_total", With("t", "reason", reason)), 400 + i);
+  }
+  for (int i = 0; i < kNeverSentReasons; ++i) {
+    const char* reason = ToString(static_cast<NeverSent>(i));
+    EXPECT_EQ(Value(f, "predial_rpcs_retried_total", With("t", "reason", reason)), 500 + i);
+  }
+  for (int i = 0; i < kLossReasons; ++i) {
+    const char* reason = ToString(static_cast<LossReason>(i));
+    EXPECT_EQ(Value(f, "predial_rpcs_lost_total", With("t", "reason", reason)), 600 + i);
+  }
+  EXPECT_EQ(Value(f, "predial_proven_lifetime_seconds", Target("t")), 1.5);
   EXPECT_EQ(Value(f, "predial_ejections_total", Target("t")), 12);
   EXPECT_EQ(Value(f, "predial_readmissions_total", Target("t")), 13);
 }

@@ -14,6 +14,9 @@ void ForEachCounter(PoolTotals& totals, const PoolTotals& other, Combine combine
   each(totals.dials, other.dials);
   each(totals.closed, other.closed);
   each(totals.health_checks, other.health_checks);
+  each(totals.rotations, other.rotations);
+  each(totals.rpcs_retried, other.rpcs_retried);
+  each(totals.rpcs_lost, other.rpcs_lost);
   totals.ejections = combine(totals.ejections, other.ejections);
   totals.readmissions = combine(totals.readmissions, other.readmissions);
 }
@@ -26,6 +29,9 @@ PoolTotals PoolTotals::Of(const PoolStats& stats) {
   totals.dials = stats.dials;
   totals.closed = stats.closed;
   totals.health_checks = stats.health_checks;
+  totals.rotations = stats.rotations;
+  totals.rpcs_retried = stats.rpcs_retried;
+  totals.rpcs_lost = stats.rpcs_lost;
   totals.ejections = stats.ejections;
   totals.readmissions = stats.readmissions;
   return totals;

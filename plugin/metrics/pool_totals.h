@@ -20,6 +20,9 @@ struct PoolTotals {
   std::array<int64_t, kDialResults> dials = {};                 // by DialResult
   std::array<int64_t, kCloseReasons> closed = {};               // by CloseReason
   std::array<int64_t, kHealthResults> health_checks = {};       // by HealthResult
+  std::array<int64_t, kRotateReasons> rotations = {};           // by RotateReason
+  std::array<int64_t, kNeverSentReasons> rpcs_retried = {};     // by NeverSent
+  std::array<int64_t, kLossReasons> rpcs_lost = {};             // by LossReason
   int64_t ejections = 0;
   int64_t readmissions = 0;
 

@@ -124,6 +124,18 @@ void AddFamilies(const std::vector<TargetSnapshot>& snapshots, bool by_endpoint,
       },
       families);
 
+  AddPerTarget(
+      snapshots,
+      MakeFamily("predial_proven_lifetime_seconds", MetricType::Gauge,
+                 "Shortest age at which an endpoint has been found to end its connections; absent "
+                 "if none does, as far as is known."),
+      [](const TargetSnapshot& snapshot) -> std::optional<double> {
+        if (!snapshot.gauges.has_value()) return std::nullopt;
+        const double seconds = snapshot.gauges->proven_lifetime_seconds;
+        return seconds == 0 ? std::nullopt : std::optional<double>(seconds);
+      },
+      families);
+
   AddTotals(
       snapshots, "predial_checkouts_total", "source", &PoolTotals::checkouts,
       [](size_t i) { return kCheckoutSources[i]; },
@@ -145,6 +157,19 @@ void AddFamilies(const std::vector<TargetSnapshot>& snapshots, bool by_endpoint,
       snapshots, "predial_health_checks_total", "result", &PoolTotals::health_checks,
       [](size_t i) { return ToString(static_cast<HealthResult>(i)); },
       "Health checks and messages of health watches, by result.", families);
+  AddTotals(
+      snapshots, "predial_rotations_total", "reason", &PoolTotals::rotations,
+      [](size_t i) { return ToString(static_cast<RotateReason>(i)); },
+      "Connections that were replaced although they worked, by reason.", families);
+  AddTotals(
+      snapshots, "predial_rpcs_retried_total", "reason", &PoolTotals::rpcs_retried,
+      [](size_t i) { return ToString(static_cast<NeverSent>(i)); },
+      "RPCs that no server saw and that were sent again, by what their connection said.", families);
+  AddTotals(
+      snapshots, "predial_rpcs_lost_total", "reason", &PoolTotals::rpcs_lost,
+      [](size_t i) { return ToString(static_cast<LossReason>(i)); },
+      "RPCs that failed because their connection ended, by why they were not sent again.",
+      families);
   AddTotal(snapshots, "predial_ejections_total", &PoolTotals::ejections,
            "Times that health took a connection out of use.", families);
   AddTotal(snapshots, "predial_readmissions_total", &PoolTotals::readmissions,

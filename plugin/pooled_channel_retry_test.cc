@@ -1,0 +1,176 @@
+// RPCs that no server saw are sent again, and none is sent twice: connections that a real server
+// ends all the time, under load, through every API.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "plugin/api_test_calls.h"
+#include "plugin/channel_test_util.h"
+#include "plugin/mutex.h"
+#include "plugin/pooled_channel.h"
+#include "proto/echo.grpc.pb.h"
+
+namespace predial {
+namespace {
+
+using echo::v1::Echo;
+using echo::v1::EchoRequest;
+using echo::v1::EchoResponse;
+
+template <size_t kCount>
+int64_t Sum(const std::array<int64_t, kCount>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+}
+
+// With a callback function; api_test_calls has the reactor.
+CallResult CallWithFunction(const std::shared_ptr<grpc::ChannelInterface>& channel,
+                            grpc::ClientContext* context, const EchoRequest& request) {
+  const auto stub = Echo::NewStub(channel);
+  Mutex mutex;
+  std::condition_variable_any done_changed;
+  bool done = false;
+  CallResult result;
+  EchoResponse response;
+  stub->async()->Unary(context, &request, &response, [&](grpc::Status status) {
+    MutexLock lock(mutex);
+    result.status = std::move(status);
+    done = true;
+    done_changed.notify_one();
+  });
+  std::unique_lock<Mutex> lock(mutex);
+  done_changed.wait(lock, [&] { return done; });
+  if (result.status.ok()) result.responses.push_back(response);
+  return result;
+}
+
+enum class Api { kSync, kAsync, kFunction, kReactor };
+constexpr Api kApis[] = {Api::kSync, Api::kAsync, Api::kFunction, Api::kReactor};
+
+CallResult Call(Api api, const std::shared_ptr<grpc::ChannelInterface>& channel,
+                grpc::ClientContext* context, const EchoRequest& request) {
+  switch (api) {
+    case Api::kSync:
+      return MakeCall(CallApi::kSync, RpcType::kUnary, channel, context, {request});
+    case Api::kAsync:
+      return MakeCall(CallApi::kAsync, RpcType::kUnary, channel, context, {request});
+    case Api::kReactor:
+      return MakeCall(CallApi::kCallback, RpcType::kUnary, channel, context, {request});
+    case Api::kFunction:
+      break;
+  }
+  return CallWithFunction(channel, context, request);
+}
+
+class RetryLoadTest : public testing::TestWithParam<Api> {
+ protected:
+  static constexpr int kThreads = 8;
+
+  // Sends RPCs from kThreads until `enough`, and notes those that fail.
+  template <typename Enough>
+  void SendUntil(Api api, const std::shared_ptr<PooledChannel>& channel, Enough enough) {
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, t] {
+        for (int i = 0; !enough(); ++i) {
+          grpc::ClientContext context;
+          context.set_deadline(std::chrono::system_clock::now() + kPatience);
+          EchoRequest request;
+          request.set_message(absl::StrCat(t, "/", i));
+          const CallResult result = Call(api, channel, &context, request);
+          ++sent_;
+          if (result.status.ok() && result.responses.size() == 1 &&
+              result.responses[0].message() == request.message()) {
+            continue;
+          }
+          MutexLock lock(mutex_);
+          ++failed_[absl::StrCat(result.status.error_code(), " ", result.status.error_message())];
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  std::string Failures() {
+    MutexLock lock(mutex_);
+    std::string text;
+    for (const auto& [error, count] : failed_) absl::StrAppend(&text, count, " x ", error, "\n");
+    return text;
+  }
+
+  std::atomic<int64_t> sent_{0};
+  Mutex mutex_;
+  std::map<std::string, int> failed_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_P(RetryLoadTest, NoRpcIsLostOrSentTwiceWhenConnectionsEnd) {
+  EchoServerOptions aging;
+  aging.max_connection_age = absl::Milliseconds(50);
+  const auto server = StartServer(aging);
+  PoolOptions options;
+  options.connections_min = 4;
+  options.proven_lifetime = false;  // so that connections are still in use when they end
+  const auto channel =
+      PooledChannel::Create(TargetOf(*server), grpc::InsecureChannelCredentials(), options);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 4));
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  SendUntil(GetParam(), channel, [&] {
+    const PoolStats stats = channel->Stats();
+    return Sum(stats.rpcs_retried) >= 5 || std::chrono::steady_clock::now() > deadline;
+  });
+  const PoolStats stats = channel->Stats();
+  EXPECT_GE(Sum(stats.rpcs_retried), 5);
+  EXPECT_EQ(Failures(), "");
+  EXPECT_EQ(Sum(stats.rpcs_lost), 0);
+  // Each RPC was seen once.
+  EXPECT_EQ(server->rpcs(), sent_);
+  EXPECT_TRUE(channel->Shutdown(absl::Now() + absl::FromChrono(kPatience)));
+}
+
+TEST_P(RetryLoadTest, SwitchedOffTheyAreLostAndCounted) {
+  EchoServerOptions aging;
+  aging.max_connection_age = absl::Milliseconds(50);
+  const auto server = StartServer(aging);
+  PoolOptions options;
+  options.connections_min = 4;
+  options.proven_lifetime = false;
+  options.never_sent_retries_max = 0;
+  const auto channel =
+      PooledChannel::Create(TargetOf(*server), grpc::InsecureChannelCredentials(), options);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 4));
+  const auto lost = [&] {
+    return channel->Stats().rpcs_lost[static_cast<size_t>(LossReason::kBudget)];
+  };
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  SendUntil(GetParam(), channel,
+            [&] { return lost() >= 3 || std::chrono::steady_clock::now() > deadline; });
+  EXPECT_GE(lost(), 3);
+  EXPECT_EQ(Sum(channel->Stats().rpcs_retried), 0);
+  // What was lost was never sent, and nothing else failed.
+  EXPECT_EQ(server->rpcs(), sent_ - lost()) << Failures();
+}
+
+std::string NameOf(const testing::TestParamInfo<Api>& info) {
+  switch (info.param) {
+    case Api::kSync:
+      return "Sync";
+    case Api::kAsync:
+      return "Async";
+    case Api::kFunction:
+      return "Function";
+    case Api::kReactor:
+      break;
+  }
+  return "Reactor";
+}
+
+INSTANTIATE_TEST_SUITE_P(All, RetryLoadTest, testing::ValuesIn(kApis), NameOf);
+
+}  // namespace
+}  // namespace predial
