@@ -47,8 +47,9 @@ enum class RotateReason {
   kFailing,     // RPCs on it kept failing, with codes that tell nothing of the connection
   kSilent,      // nothing came back from it, and health checks are off
   kAsked,       // PooledChannel::ReplaceConnections()
+  kSpread,      // its backend has more members than another: see core/spread.h
 };
-inline constexpr int kRotateReasons = 8;
+inline constexpr int kRotateReasons = 9;
 const char* ToString(RotateReason reason);
 
 // What a dial came to. Becomes the `result` label of predial_dials_total.
