@@ -1,7 +1,10 @@
 #include "plugin/call_tracker.h"
 
+#include <map>
+#include <string>
 #include <utility>
 
+#include "absl/strings/string_view.h"
 #include "plugin/io/rpc_outcome.h"
 
 namespace predial {
@@ -29,10 +32,17 @@ RpcType TypeOf(const ClientRpcInfo& info) {
   return RpcType::kUnary;
 }
 
+// Of a server's name. What is longer is cut.
+constexpr size_t kBackendBytesMax = 128;
+
 class CallTracker : public Interceptor {
  public:
-  CallTracker(Lease lease, const ClientRpcInfo& info, PoolEvents* events, Time began)
+  // `backend_metadata`: where the server names itself; empty if nobody asks.
+  CallTracker(Lease lease, const ClientRpcInfo& info, PoolEvents* events, Time began,
+              const std::string& backend_metadata)
       : lease_(std::move(lease)), events_(events), began_(began) {
+    if (info.type() != ClientRpcInfo::Type::UNARY) lease_.DoNotMeasure();
+    if (!backend_metadata.empty() && lease_.wants_name()) backend_metadata_ = &backend_metadata;
     if (events_ != nullptr) started_ = events_->OnRpcStarted(TypeOf(info), info.method());
   }
 
@@ -40,6 +50,10 @@ class CallTracker : public Interceptor {
   ~CallTracker() override { Report(PoolEvents::kUnobserved); }
 
   void Intercept(InterceptorBatchMethods* methods) override {
+    if (backend_metadata_ != nullptr &&
+        methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      LearnName(*methods->GetRecvInitialMetadata());
+    }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS)) {
       const grpc::Status& status = *methods->GetRecvStatus();
       lease_.End(JudgeOutcome(status));
@@ -49,6 +63,12 @@ class CallTracker : public Interceptor {
   }
 
  private:
+  void LearnName(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+    const auto found = metadata.find(*std::exchange(backend_metadata_, nullptr));
+    if (found == metadata.end() || found->second.empty()) return;
+    lease_.Named(
+        absl::string_view(found->second.data(), found->second.size()).substr(0, kBackendBytesMax));
+  }
   void Report(int code) {
     if (events_ == nullptr) return;
     events_->OnRpcEnded(started_, code, Clock::now() - began_);
@@ -59,6 +79,7 @@ class CallTracker : public Interceptor {
   PoolEvents* events_;  // null once the end is reported
   const Time began_;
   void* started_ = nullptr;
+  const std::string* backend_metadata_ = nullptr;  // of the factory's targets; null: not wanted
 };
 
 // A channel's share in one of the user's factories.
@@ -89,7 +110,7 @@ StartingRpc::~StartingRpc() { starting_rpc = outer_; }
 Interceptor* CallTrackerFactory::CreateClientInterceptor(ClientRpcInfo* info) {
   if (starting_rpc == nullptr) return nullptr;
   return new CallTracker(std::move(starting_rpc->lease_), *info, targets_->events.get(),
-                         starting_rpc->began_);
+                         starting_rpc->began_, targets_->backend_metadata);
 }
 
 InterceptorFactories MakeInterceptorFactories(const SharedInterceptorFactories& user,

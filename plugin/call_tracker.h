@@ -12,6 +12,7 @@
 #include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "plugin/member_table.h"
@@ -46,6 +47,7 @@ class StartingRpc {
 struct TrackerTargets {
   std::shared_ptr<MemberTable> table;
   std::shared_ptr<PoolEvents> events;  // may be null
+  std::string backend_metadata = {};   // PoolOptions::backend_metadata
 };
 
 // `callback_owner` is the channel that CallbackCQ() comes from: kept alive by every RPC of a
