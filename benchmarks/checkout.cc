@@ -18,6 +18,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -68,7 +69,8 @@ class Fixture {
       : connections_(Connect(members)),
         table_({members, picker, alive_check},
                MemberTable::Signals{[] {}, [](Slot*) {}, [](MemberId) {}, [](MemberId) {},
-                                    [](MemberId, FailureStreak) {}, [](MemberId) {}}) {
+                                    [](MemberId, FailureStreak) {}, [](MemberId) {},
+                                    [](MemberId, const std::string&) {}}) {
     // Never used, so never connected: a lease only holds it.
     const auto channel = grpc::CreateChannel("127.0.0.1:1", grpc::InsecureChannelCredentials());
     table_.SetFallback(table_.Open(MemberId{}, channel, /*stream_limit=*/0));
@@ -127,10 +129,12 @@ void Register(const char* name) {
 }
 
 template <bool kAliveCheck>
-void RegisterAll(const char* round_robin, const char* two_choices, const char* least_loaded) {
+void RegisterAll(const char* round_robin, const char* two_choices, const char* least_loaded,
+                 const char* peak_ewma) {
   Register<PickerKind::kRoundRobin, kAliveCheck>(round_robin);
   Register<PickerKind::kPowerOfTwoChoices, kAliveCheck>(two_choices);
   Register<PickerKind::kLeastLoaded, kAliveCheck>(least_loaded);
+  Register<PickerKind::kPeakEwma, kAliveCheck>(peak_ewma);
 }
 
 // 512 connections take more descriptors than most processes may open at first.
@@ -148,9 +152,9 @@ int main(int argc, char** argv) {
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
   predial::RaiseDescriptorLimit();
-  predial::RegisterAll<true>("round_robin", "two_choices", "least_loaded");
+  predial::RegisterAll<true>("round_robin", "two_choices", "least_loaded", "peak_ewma");
   predial::RegisterAll<false>("round_robin/unchecked", "two_choices/unchecked",
-                              "least_loaded/unchecked");
+                              "least_loaded/unchecked", "peak_ewma/unchecked");
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
 }

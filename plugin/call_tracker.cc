@@ -6,9 +6,12 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <atomic>
+#include <map>
 #include <optional>
+#include <string>
 #include <utility>
 
+#include "absl/strings/string_view.h"
 #include "plugin/channel_access.h"
 #include "plugin/io/rpc_outcome.h"
 #include "plugin/never_sent_retry.h"
@@ -40,6 +43,9 @@ RpcType TypeOf(const ClientRpcInfo& info) {
   return RpcType::kUnary;
 }
 
+// Of a server's name. What is longer is cut.
+constexpr size_t kBackendBytesMax = 128;
+
 class CallTracker : public Interceptor, public grpc::internal::CallHook {
  public:
   CallTracker(Lease lease, ClientRpcInfo& info, const TrackerTargets& targets, Time began)
@@ -50,6 +56,10 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
         began_(began),
         may_retry_(targets.retries->enabled() && lease_.source() != Lease::Source::kAnchor &&
                    info.type() == ClientRpcInfo::Type::UNARY) {
+    if (info.type() != ClientRpcInfo::Type::UNARY) lease_.DoNotMeasure();
+    if (!targets.backend_metadata.empty() && lease_.wants_name()) {
+      backend_metadata_ = &targets.backend_metadata;
+    }
     if (events_ != nullptr) started_ = events_->OnRpcStarted(TypeOf(info), info.method());
   }
 
@@ -66,6 +76,10 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
   }
 
   void Intercept(InterceptorBatchMethods* methods) override {
+    if (backend_metadata_ != nullptr &&
+        methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_INITIAL_METADATA)) {
+      LearnName(*methods->GetRecvInitialMetadata());
+    }
     if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::PRE_SEND_CANCEL)) {
       Cancel();
     } else if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS)) {
@@ -108,6 +122,7 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
         lease_.source() != Lease::Source::kAnchor) {
       lease_.NoteGone();
       if (Retry(methods, status)) return true;
+      lease_.End();
     }
     lease_.End(outcome);
     Report(status.error_code());
@@ -173,6 +188,13 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
     if (const std::shared_ptr<NeverSentRetry> retry = std::atomic_load(&retry_)) retry->Cancel();
   }
 
+  void LearnName(const std::multimap<grpc::string_ref, grpc::string_ref>& metadata) {
+    const auto found = metadata.find(*std::exchange(backend_metadata_, nullptr));
+    if (found == metadata.end() || found->second.empty()) return;
+    lease_.Named(
+        absl::string_view(found->second.data(), found->second.size()).substr(0, kBackendBytesMax));
+  }
+
   void Report(int code) {
     if (events_ == nullptr) return;
     events_->OnRpcEnded(started_, code, Clock::now() - began_);
@@ -185,6 +207,7 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
   PoolEvents* events_;  // null once the end is reported
   const Time began_;
   void* started_ = nullptr;
+  const std::string* backend_metadata_ = nullptr;  // of the factory's targets; null: not wanted
 
   const bool may_retry_;
   grpc::ByteBuffer request_;

@@ -13,6 +13,7 @@
 #include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "plugin/io/runtime.h"
@@ -55,6 +56,7 @@ struct TrackerTargets {
   std::shared_ptr<MemberTable> table;
   std::shared_ptr<RetryLedger> retries;
   std::shared_ptr<PoolEvents> events;  // may be null
+  std::string backend_metadata = {};   // PoolOptions::backend_metadata
 };
 
 // `callback_owner` is the channel that CallbackCQ() comes from: kept alive by every RPC of a

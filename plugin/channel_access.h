@@ -12,6 +12,7 @@
 #include <grpcpp/impl/client_unary_call.h>
 #include <grpcpp/impl/rpc_method.h>
 
+#include <string>
 #include <utility>
 
 namespace predial {
@@ -26,6 +27,13 @@ class BlockingUnaryCallImpl<predial::ChannelAccessTag, predial::ChannelAccessTag
   static Call CreateCall(ChannelInterface* channel, const RpcMethod& method,
                          grpc::ClientContext* context, grpc::CompletionQueue* queue) {
     return channel->CreateCall(method, context, queue);
+  }
+  // The first value of `key` in the metadata that the caller has given the RPC; null without one.
+  static const std::string* RequestMetadata(const grpc::ClientContext& context,
+                                            const std::string& key) {
+    const auto& metadata = context.send_initial_metadata_;
+    const auto found = metadata.lower_bound(key);
+    return found == metadata.end() || found->first != key ? nullptr : &found->second;
   }
   static grpc::CompletionQueue* CallbackCQ(ChannelInterface* channel) {
     return channel->CallbackCQ();

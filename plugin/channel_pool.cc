@@ -39,6 +39,8 @@ PoolPolicy ToPolicy(const PoolOptions& options) {
   if (options.requests_per_connection_max > 0) {
     policy.lifetime.rpcs_max = options.requests_per_connection_max;
   }
+  policy.outlier.factor = options.latency_outlier_factor;
+  policy.spread = !options.backend_metadata.empty();
   policy.drain_timeout = ToDuration(options.drain_timeout);
   policy.slow_start = ToDuration(options.slow_start);
   policy.spares = options.spares;
@@ -76,6 +78,11 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   signals.unanswered = [post](MemberId member) {
     post([member](ChannelPool& pool) { pool.OnUnanswered(member); });
   };
+  signals.named = [post](MemberId member, const std::string& backend) {
+    post([member, backend](ChannelPool& pool) {
+      pool.Carry(pool.core_.OnNamed(pool.loop_.Now(), member, backend));
+    });
+  };
 
   const PoolOptions& options = pool->config_.options;
   auto targets = std::make_shared<TrackerTargets>();
@@ -86,8 +93,11 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
                            options.picker,
                            options.alive_check,
                            {static_cast<uint32_t>(options.health.rpc_failures_max),
-                            static_cast<uint32_t>(options.health.rpc_errors_max)}},
+                            static_cast<uint32_t>(options.health.rpc_errors_max)},
+                           ToDuration(options.latency_decay),
+                           /*count_latency=*/options.latency_outlier_factor > 0},
       std::move(signals));
+  targets->backend_metadata = options.backend_metadata;
   if (options.observer != nullptr) {
     targets->events = options.observer->OnPoolCreated(
         pool->config_.target.text, [weak]() -> std::optional<PoolStats> {
@@ -319,8 +329,9 @@ LoadSample ChannelPool::Sample() {
   LoadSample load;
   for (const auto& [id, member] : members_) {
     if (member.slot == nullptr) continue;
-    load.members.push_back(
-        {id, member.slot->in_flight(), member.slot->rpcs(), member.slot->succeeded()});
+    load.members.push_back({id, member.slot->in_flight(), member.slot->rpcs(),
+                            member.slot->succeeded(), member.slot->answered(),
+                            member.slot->latency()});
   }
   if (anchor_slot_ != nullptr) {
     const uint64_t rpcs = anchor_slot_->rpcs();

@@ -1,6 +1,7 @@
 // ChannelPool: carries out what PoolCore decides, for one target, and tells it what happened.
 //
-// Threads: Create(), table(), events(), connectivity(), callback_owner(), Stats(), Shutdown() and
+// Threads: Create(), table(), events(), options(), connectivity(), callback_owner(), Stats(),
+// Shutdown() and
 //          Abandon() from any thread; the rest on the event loop's thread.
 // Ownership: what the loop calls back into (sockets, watches, timers) is owned here and goes, on
 //            the loop's thread, before the pool does. A pool that was abandoned keeps itself alive
@@ -51,6 +52,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
 
   MemberTable& table() { return *targets_->table; }
   PoolEvents* events() { return targets_->events.get(); }  // null without an observer
+  const PoolOptions& options() const { return config_.options; }
   Connectivity& connectivity() { return connectivity_; }
   // Whose completion queue callback RPCs use: it outlives them.
   grpc::Channel* callback_owner() { return callback_owner_.get(); }
@@ -143,6 +145,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   PoolStats MakeStats();
   void AddLifetimes(PoolStats& stats) const;
   void AddDecisions(PoolStats& stats) const;
+  void AddBackends(PoolStats& stats) const;
   std::string MissingReason() const;
   std::string NameOf(EndpointId endpoint) const;
 

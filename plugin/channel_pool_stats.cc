@@ -1,7 +1,10 @@
 // The pool's numbers.
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
+#include "plugin/backend_stats.h"
 #include "plugin/channel_pool.h"
 
 namespace predial {
@@ -55,6 +58,16 @@ void ChannelPool::AddDecisions(PoolStats& stats) const {
   }
 }
 
+void ChannelPool::AddBackends(PoolStats& stats) const {
+  std::map<std::string, int> connections;
+  for (const auto& [id, member] : core_.members()) {
+    const bool up =
+        member.state() == MemberState::kReady || member.state() == MemberState::kEjected;
+    if (up && !member.backend.empty()) ++connections[member.backend];
+  }
+  stats.backends = MakeBackendStats(connections);
+}
+
 PoolStats ChannelPool::MakeStats() {
   PoolStats stats = counts_;
   stats.target = config_.target.text;
@@ -70,6 +83,7 @@ PoolStats ChannelPool::MakeStats() {
   stats.rpcs_lost = targets_->retries->lost();
   AddLifetimes(stats);
   AddDecisions(stats);
+  AddBackends(stats);
   stats.readmissions = core_.readmissions();
   if (anchor_slot_ != nullptr) stats.checkouts_anchor += anchor_slot_->rpcs();
   for (const Slot* old : old_anchors_) stats.checkouts_anchor += old->rpcs();

@@ -38,6 +38,7 @@ void Lease::NoteGone() {
 
 void Lease::End(RpcOutcome outcome) {
   if (slot_ == nullptr) return;
+  if (began_ != Time()) table_->Measure(slot_, outcome, began_);
   if (outcome == RpcOutcome::kConnectionGone) {
     NoteGone();
     return End();
@@ -101,6 +102,9 @@ MemberTable::MemberTable(const Options& options, Signals signals)
     : picker_(options.picker),
       alive_check_(options.alive_check),
       failures_(options.failures),
+      ewma_(options.latency_decay),
+      count_latency_(options.count_latency),
+      measures_(options.picker == PickerKind::kPeakEwma || options.count_latency),
       signals_(std::move(signals)),
       list_(static_cast<size_t>(options.capacity) * kWeightMax) {
   for (int i = 0; i < kShards; ++i) shards_[i].ticket = MixTicket(i);
@@ -115,28 +119,41 @@ unsigned MemberTable::ThreadShard() {
 Lease MemberTable::Acquire() {
   const size_t count = listed_.load(std::memory_order_acquire);
   if (count == 0) return AcquireFallback();
+  const Time now = BeginTime();
+  return AcquireFrom(PickOne(count, now), count, now);
+}
+
+size_t MemberTable::PickOne(size_t count, Time now) {
   std::atomic<uint64_t>& counter = shards_[ThreadShard()].ticket;
   const uint64_t ticket = counter.load(std::memory_order_relaxed);
   counter.store(ticket + 1, std::memory_order_relaxed);  // two threads may share a turn
-  const size_t picked = Pick(picker_, count, ticket, [this](size_t i) {
-    return list_[i].load(std::memory_order_acquire)->in_flight();
+  if (picker_ == PickerKind::kPeakEwma) return PickByCost(count, ticket, now);
+  return Pick(picker_, count, ticket, [this](size_t i) {
+    const Slot* slot = list_[i].load(std::memory_order_acquire);
+    return slot->in_flight() * slot->load_scale_.load(std::memory_order_relaxed);
   });
+}
+
+Lease MemberTable::AcquireFrom(size_t first, size_t count, Time now) {
   for (const bool above_limit : {false, true}) {
     for (size_t tried = 0; tried < count; ++tried) {
-      const size_t at = picked + tried < count ? picked + tried : picked + tried - count;
+      const size_t at = first + tried < count ? first + tried : first + tried - count;
       Slot* slot = list_[at].load(std::memory_order_acquire);
-      bool reused;
-      if (TryTake(slot, above_limit, &reused)) {
-        if (!IsAlive(*slot)) {
-          CloseGone(slot);
-          Return(slot, Slot::kOneLease);
-          continue;
-        }
-        return Lease(this, slot, reused ? Lease::Source::kReused : Lease::Source::kNew);
-      }
+      if (const auto source = TryLease(slot, above_limit)) return Lease(this, slot, *source, now);
     }
   }
   return AcquireFallback();
+}
+
+std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit) {
+  bool reused;
+  if (!TryTake(slot, above_limit, &reused)) return std::nullopt;
+  if (!IsAlive(*slot)) {
+    CloseGone(slot);
+    Return(slot, Slot::kOneLease);
+    return std::nullopt;
+  }
+  return reused ? Lease::Source::kReused : Lease::Source::kNew;
 }
 
 bool MemberTable::IsAlive(const Slot& slot) const {
@@ -220,6 +237,11 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   slot->worn_at_.store(UINT64_MAX, std::memory_order_relaxed);
   slot->rpcs_max_.store(UINT64_MAX, std::memory_order_relaxed);
   slot->answered_.store(0, std::memory_order_relaxed);
+  slot->ewma_.store(PeakEwma::kNoSample, std::memory_order_relaxed);
+  slot->latencies_.store(0, std::memory_order_relaxed);
+  slot->latency_nanos_.store(0, std::memory_order_relaxed);
+  slot->affinity_.store(MixTicket(static_cast<uint64_t>(id)), std::memory_order_relaxed);
+  slot->named_.store(false, std::memory_order_relaxed);
   slot->stream_limit_.store(stream_limit == 0 ? UINT32_MAX : stream_limit,
                             std::memory_order_relaxed);
   // The count of RPCs begins anew; what a late thread is just undoing stays to be undone.
@@ -252,6 +274,7 @@ void MemberTable::LimitRpcs(Slot* slot, uint64_t worn_at, uint64_t max) {
 }
 
 void MemberTable::Publish(const std::vector<Slot*>& slots) {
+  ScaleLoads(slots);
   // Entries first: a thread that still has the old count finds slots, at worst closed ones.
   for (size_t i = 0; i < slots.size(); ++i) list_[i].store(slots[i], std::memory_order_release);
   listed_.store(slots.size(), std::memory_order_release);

@@ -19,9 +19,13 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/string_view.h"
+#include "plugin/core/peak_ewma.h"
 #include "plugin/core/picker.h"
 #include "plugin/core/types.h"
 #include "plugin/io/unique_fd.h"
@@ -46,6 +50,10 @@ class alignas(64) Slot {
   bool succeeded() const { return succeeded_.load(std::memory_order_relaxed); }
   // Whether its connection was asked, and takes no more RPCs: see Lease::NoteRefusal().
   bool refuses() const { return refuses_.load(std::memory_order_relaxed); }
+  // RPCs that were answered or missed their deadline, and what they took together; 0 without
+  // Options::count_latency.
+  uint64_t answered() const { return latencies_.load(std::memory_order_relaxed); }
+  Duration latency() const { return Duration(latency_nanos_.load(std::memory_order_relaxed)); }
 
  private:
   friend class MemberTable;
@@ -65,6 +73,8 @@ class alignas(64) Slot {
   std::atomic<uint32_t> streak_{0};
   // Signals::unanswered was sent, and not yet looked into.
   std::atomic<bool> suspected_{false};
+  // RPCs count by so many when loads are compared: fewer for one that is published more often.
+  std::atomic<uint32_t> load_scale_{1};
   // When the last answer came, by CoarseNow().
   std::atomic<int64_t> answered_{0};
   // Never above it while another member has room.
@@ -77,6 +87,13 @@ class alignas(64) Slot {
   MemberId id_{};
   std::shared_ptr<grpc::Channel> channel_;
   std::shared_ptr<const UniqueFd> socket_;
+
+  // For what is not done for every RPC by default: member_selection.cc.
+  std::atomic<PeakEwma::Word> ewma_{PeakEwma::kNoSample};
+  std::atomic<uint64_t> latencies_{0};
+  std::atomic<int64_t> latency_nanos_{0};
+  std::atomic<uint64_t> affinity_{0};  // MixTicket() of its id
+  std::atomic<bool> named_{false};     // its server's name is known
 };
 
 // One RPC's hold on a member. Gives it back when it is ended or destroyed.
@@ -91,6 +108,7 @@ class Lease {
     table_ = std::exchange(other.table_, nullptr);
     slot_ = std::exchange(other.slot_, nullptr);
     source_ = other.source_;
+    began_ = other.began_;
     return *this;
   }
   ~Lease() { End(); }
@@ -110,14 +128,25 @@ class Lease {
   // Without a word on it: the RPC was never started, or nobody asked for its status.
   void End();
 
+  // How long the RPC takes says nothing of the member: it is a stream.
+  void DoNotMeasure() { began_ = {}; }
+  // Whether the name of the member's server is still to be learned, from this RPC or another.
+  bool wants_name() const {
+    return slot_ != nullptr && source_ != Source::kAnchor &&
+           !slot_->named_.load(std::memory_order_relaxed);
+  }
+  // The server answered, and named itself. Signals::named comes with the first.
+  void Named(absl::string_view backend);
+
  private:
   friend class MemberTable;
-  Lease(MemberTable* table, Slot* slot, Source source)
-      : table_(table), slot_(slot), source_(source) {}
+  Lease(MemberTable* table, Slot* slot, Source source, Time began = {})
+      : table_(table), slot_(slot), source_(source), began_(began) {}
 
   MemberTable* table_ = nullptr;
   Slot* slot_ = nullptr;
   Source source_ = Source::kAnchor;
+  Time began_ = {};  // Time(): not measured
 };
 
 class MemberTable {
@@ -137,6 +166,8 @@ class MemberTable {
     std::function<void(MemberId, FailureStreak)> failing;
     // An RPC on it missed its deadline. Not again for this member before Unsuspect().
     std::function<void(MemberId)> unanswered;
+    // The member's server named itself so. Once for each member.
+    std::function<void(MemberId, std::string)> named;
   };
 
   // RPCs in a row on one member without one that ended well, after which Signals::failing comes
@@ -151,6 +182,8 @@ class MemberTable {
     PickerKind picker = PickerKind::kRoundRobin;
     bool alive_check = true;  // see PoolOptions
     FailureLimits failures = {};
+    Duration latency_decay = std::chrono::seconds(10);  // of kPeakEwma
+    bool count_latency = false;                         // for Slot::latency()
   };
   MemberTable(const Options& options, Signals signals);
 
@@ -158,6 +191,11 @@ class MemberTable {
 
   // A published member, or the fallback when there is none (or none that is still open).
   Lease Acquire();
+  // The same member for every RPC with this key, while the same are published: the next one in the
+  // key's order (core/affinity.h) in place of one that takes none. Past kAffinityTries of them the
+  // picker's order is as good. Looks at every member.
+  Lease AcquireFor(absl::string_view key);
+  static constexpr int kAffinityTries = 8;
   // The fallback, whatever is published.
   Lease AcquireFallback();
 
@@ -200,6 +238,20 @@ class MemberTable {
     std::atomic<uint64_t> ticket{0};
   };
 
+  // When an RPC begins, if anybody wants to know.
+  Time BeginTime() const { return measures_ ? Clock::now() : Time(); }
+  // An index into the `count` > 0 that are listed.
+  size_t PickOne(size_t count, Time now);
+  size_t PickByCost(size_t count, uint64_t ticket, Time now) const;
+  // The first of the list that takes the RPC, from `first` on.
+  Lease AcquireFrom(size_t first, size_t count, Time now);
+  // A lease of the slot, if it takes the RPC.
+  std::optional<Lease::Source> TryLease(Slot* slot, bool above_limit);
+  // An RPC that began at `began` ends; its lease is not back yet.
+  void Measure(Slot* slot, RpcOutcome outcome, Time began) const;
+  // Sets the slots' load_scale_.
+  static void ScaleLoads(const std::vector<Slot*>& slots);
+
   // Closes the slot of a connection that takes no more RPCs.
   void CloseGone(Slot* slot);
   // The same for all published slots whose connections have been closed: when a server dies, the
@@ -221,6 +273,9 @@ class MemberTable {
   const PickerKind picker_;
   const bool alive_check_;
   const FailureLimits failures_;
+  const PeakEwma ewma_;
+  const bool count_latency_;
+  const bool measures_;
   const Signals signals_;
 
   // What changes seldom, read by every RPC.

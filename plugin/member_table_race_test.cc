@@ -38,13 +38,15 @@ std::string NameOf(const testing::TestParamInfo<PickerKind>& info) {
       return "PowerOfTwoChoices";
     case PickerKind::kLeastLoaded:
       return "LeastLoaded";
+    case PickerKind::kPeakEwma:
+      return "PeakEwma";
   }
   return "";
 }
 
 INSTANTIATE_TEST_SUITE_P(AllPickers, MemberTableRaceTest,
                          testing::Values(PickerKind::kRoundRobin, PickerKind::kPowerOfTwoChoices,
-                                         PickerKind::kLeastLoaded),
+                                         PickerKind::kLeastLoaded, PickerKind::kPeakEwma),
                          NameOf);
 
 // A race for every place there is: together the threads want no more than that.
@@ -89,8 +91,7 @@ class Hammer {
   static constexpr int kOpen = 4;        // at a time
   static constexpr int kCapacity = 12;
 
-  explicit Hammer(PickerKind picker)
-      : table_({kCapacity, picker, /*alive_check=*/true}, signalled_.Receivers()) {
+  explicit Hammer(PickerKind picker) : table_(OptionsFor(picker), signalled_.Receivers()) {
     fallback_ = Open(0);
     table_.SetFallback(fallback_);
   }
@@ -126,6 +127,13 @@ class Hammer {
   }
 
  private:
+  static MemberTable::Options OptionsFor(PickerKind picker) {
+    MemberTable::Options options;
+    options.capacity = kCapacity;
+    options.picker = picker;
+    options.count_latency = true;
+    return options;
+  }
   Slot* Open(uint64_t id) {
     auto channel = NewChannel();
     channels_.emplace(id, channel);
@@ -146,12 +154,13 @@ class Hammer {
   void Lend(int thread) {
     std::vector<Lease> held;
     for (uint64_t i = thread; !stop_.load(std::memory_order_relaxed); ++i) {
-      Lease lease = table_.Acquire();
+      Lease lease = i % 3 == 0 ? table_.AcquireFor(std::to_string(i % 7)) : table_.Acquire();
       given_.fetch_add(1, std::memory_order_relaxed);
       // What CreateCall does: share the channel.
       const std::shared_ptr<grpc::Channel> channel = lease.slot().channel();
       const uint64_t id = static_cast<uint64_t>(lease.slot().id());
       if (channel == nullptr || channel.get() != of_member_[id].load()) wrong_.fetch_add(1);
+      if (lease.wants_name()) lease.Named("server");
       if (i % 4 == 0 && held.size() < 8) {
         held.push_back(std::move(lease));
         continue;

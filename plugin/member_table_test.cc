@@ -63,13 +63,15 @@ std::string NameOf(const testing::TestParamInfo<PickerKind>& info) {
       return "PowerOfTwoChoices";
     case PickerKind::kLeastLoaded:
       return "LeastLoaded";
+    case PickerKind::kPeakEwma:
+      return "PeakEwma";
   }
   return "";
 }
 
 INSTANTIATE_TEST_SUITE_P(AllPickers, MemberTableTest,
                          testing::Values(PickerKind::kRoundRobin, PickerKind::kPowerOfTwoChoices,
-                                         PickerKind::kLeastLoaded),
+                                         PickerKind::kLeastLoaded, PickerKind::kPeakEwma),
                          NameOf);
 
 TEST_P(MemberTableTest, LeasesThePublishedMemberUntilTheEnd) {

@@ -1,8 +1,13 @@
 #include "plugin/options.h"
 
+#include <algorithm>
 #include <string>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace predial {
 namespace {
@@ -26,6 +31,17 @@ class Checker {
     if (!(value >= low && value <= high)) {
       Fail(field, absl::StrCat(value), absl::StrCat(low), absl::StrCat(high));
     }
+  }
+  // A metadata key, or "".
+  void MetadataKey(absl::string_view field, absl::string_view key) {
+    constexpr size_t kMax = 128;
+    const bool legal = std::all_of(key.begin(), key.end(), [](char c) {
+      return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-' || c == '_' || c == '.';
+    });
+    if (legal && key.size() <= kMax && !absl::StartsWith(key, "grpc-")) return;
+    Also(absl::InvalidArgumentError(
+        absl::StrCat(field, " is \"", absl::CHexEscape(key), "\"; it must be \"\", or 1 to ", kMax,
+                     " of a-z, 0-9, '-', '_' and '.', and must not begin with \"grpc-\"")));
   }
   void Also(const absl::Status& status) { status_.Update(status); }
 
@@ -66,6 +82,12 @@ absl::Status PoolOptions::Validate() const {
   check.Range("spare_lifetime", spare_lifetime, 100 * kMillisecond, absl::Hours(1));
   check.Range("dials_max", dials_max, 1, kConnectionsLimit);
   check.Range("settings_wait", settings_wait, absl::ZeroDuration(), absl::Seconds(10));
+  check.Range("latency_decay", latency_decay, 100 * kMillisecond, absl::Minutes(10));
+  if (latency_outlier_factor != 0) {
+    check.Range("latency_outlier_factor", latency_outlier_factor, 1.5, 100.0);
+  }
+  check.MetadataKey("affinity_metadata", affinity_metadata);
+  check.MetadataKey("backend_metadata", backend_metadata);
   check.Range("resolve_interval", resolve_interval, absl::Seconds(1), absl::Hours(24));
 
   check.Range("backoff.max", backoff.max, kMillisecond, absl::Hours(1));

@@ -116,8 +116,39 @@ struct PoolOptions {
   absl::Duration settings_wait = absl::Milliseconds(200);
 
   // How a ready member is chosen for an RPC. None of the kinds takes a lock, and none puts an RPC
-  // on a member at its peer's stream limit while another has room.
+  // on a member at its peer's stream limit while another has room: the choice takes the place, so
+  // of two RPCs that see the last one, one gets it.
   PickerKind picker = PickerKind::kRoundRobin;
+
+  // With PickerKind::kPeakEwma, how long a slow answer is remembered: after that time a member's
+  // latency has come 63 % of the way down to what its answers are now. Default 10 s; range [100 ms,
+  // 10 min].
+  absl::Duration latency_decay = absl::Seconds(10);
+
+  // With any picker: a member whose mean latency over a second exceeds this many times the median
+  // of its peers' gets fewer RPCs, in steps down to a quarter of a full share, and more again when
+  // it is faster: see core/outlier.h. Unary RPCs count. Costs two looks at the clock for each. RPCs
+  // with an affinity key are not moved. Default 0: off, because with one server behind the pool
+  // there is nothing to gain, and members may differ for what they are asked for; 3 is a start
+  // where there are several servers. Range: 0, or [1.5, 100].
+  double latency_outlier_factor = 0;
+
+  // The name of a request metadata key. RPCs whose ClientContext has the same value for it go to
+  // the same member: the first in the value's own order of all ready members (core/affinity.h), so
+  // that one that leaves or comes moves only its own share of the values. At its stream limit, or
+  // closed, the next in that order takes the RPC. RPCs without the key use the picker. What an
+  // interceptor adds comes too late. Costs one hash, and a look at every member. Default "": off;
+  // else lower case letters, digits, '-', '_' and '.', at most 128 of them, not beginning with
+  // "grpc-". Values of "-bin" keys are taken as they are.
+  std::string affinity_metadata;
+
+  // The name of a response header (initial metadata) in which the server names itself: its host
+  // name, say. Stats() then tells how many connections each server has, and where a balancer behind
+  // one address has given several connections to one server and too few to another, they are dialed
+  // anew: one at a time, the new one first (so there has to be room below connections_max), within
+  // a budget, and seldom when it brings nothing: see core/spread.h. Default "": off; else as
+  // affinity_metadata.
+  std::string backend_metadata;
 
   // Look at a connection before an RPC on it, unless it has answered one in the last 4 to 8 ms: so
   // one that the peer has closed is not used, even in the moment before the pool has been told. A

@@ -98,6 +98,10 @@ Settings AllSettings() {
   s.Add<D>(
       "settings_wait", [](O& o) -> D& { return o.settings_wait; }, ms(0), absl::Seconds(10));
   s.Add<D>(
+      "latency_decay", [](O& o) -> D& { return o.latency_decay; }, ms(100), absl::Minutes(10));
+  s.Add<double>(
+      "latency_outlier_factor", [](O& o) -> double& { return o.latency_outlier_factor; }, 1.5, 100);
+  s.Add<D>(
       "resolve_interval", [](O& o) -> D& { return o.resolve_interval; }, absl::Seconds(1),
       absl::Hours(24));
 
@@ -205,6 +209,39 @@ TEST(OptionsTest, TakesZeroAsTheKernelsDefault) {
                   HasSubstr(absl::StrCat("_buffer_bytes is ", bad)));
     }
     *bytes = 0;
+  }
+}
+
+TEST(OptionsTest, NoFactorIsNoPenalty) {
+  PoolOptions options;
+  options.latency_outlier_factor = 0;
+  EXPECT_EQ(options.Validate(), absl::OkStatus());
+  options.latency_outlier_factor = 1;
+  EXPECT_THAT(std::string(options.Validate().message()),
+              HasSubstr("latency_outlier_factor is 1; it must be from 1.5 to 100"));
+}
+
+TEST(OptionsTest, MetadataKeysAreThoseThatGrpcTakes) {
+  const std::vector<std::pair<std::string, std::string PoolOptions::*>> fields = {
+      {"affinity_metadata", &PoolOptions::affinity_metadata},
+      {"backend_metadata", &PoolOptions::backend_metadata}};
+  for (const auto& [name, field] : fields) {
+    for (const std::string& good :
+         {std::string(), std::string("x"), std::string("x-user_id.2"), std::string("key-bin"),
+          std::string("grpcs"), std::string(128, 'a')}) {
+      PoolOptions options;
+      options.*field = good;
+      EXPECT_EQ(options.Validate(), absl::OkStatus()) << name << " " << good;
+    }
+    for (const std::string& bad :
+         {std::string("X-User"), std::string(":path"), std::string("a b"), std::string("a\0", 2),
+          std::string("grpc-timeout"), std::string("\xc3\xa9"), std::string(129, 'a')}) {
+      PoolOptions options;
+      options.*field = bad;
+      const absl::Status status = options.Validate();
+      EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << name << " " << bad;
+      EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat(name, " is \"")));
+    }
   }
 }
 

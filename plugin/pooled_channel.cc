@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <cstdlib>
+#include <string>
 #include <typeinfo>
 #include <utility>
 
@@ -64,6 +65,13 @@ std::vector<std::string> CheckDescriptorLimit(const std::string& target,
       " (RLIMIT_NOFILE); raise it with ulimit -n, or lower connections_max");
   gpr_log(GPR_ERROR, "%s", warning.c_str());
   return {std::move(warning)};
+}
+
+Lease Choose(const grpc::ClientContext& context, ChannelPool& pool) {
+  const std::string& affinity = pool.options().affinity_metadata;
+  if (affinity.empty()) return pool.table().Acquire();
+  const std::string* const key = ChannelAccess::RequestMetadata(context, affinity);
+  return key == nullptr ? pool.table().Acquire() : pool.table().AcquireFor(*key);
 }
 
 }  // namespace
@@ -167,7 +175,7 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
   const Time asked = events == nullptr ? Time() : Clock::now();
   // A member would drop per-call credentials and send the RPC; an ordinary channel refuses to, over
   // plaintext.
-  Lease lease = context->credentials() == nullptr ? pool_->table().Acquire()
+  Lease lease = context->credentials() == nullptr ? Choose(*context, *pool_)
                                                   : pool_->table().AcquireFallback();
   const Time began = events == nullptr ? Time() : Clock::now();
   if (events != nullptr) events->OnCheckout(began - asked);

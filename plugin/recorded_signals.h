@@ -3,6 +3,7 @@
 // Threads: thread-safe.
 #pragma once
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -42,6 +43,10 @@ class RecordedSignals {
       MutexLock lock(mutex_);
       unanswered_.push_back(member);
     };
+    signals.named = [this](MemberId member, std::string backend) {
+      MutexLock lock(mutex_);
+      named_.emplace_back(member, std::move(backend));
+    };
     return signals;
   }
 
@@ -69,6 +74,10 @@ class RecordedSignals {
     MutexLock lock(mutex_);
     return std::exchange(unanswered_, {});
   }
+  std::vector<std::pair<MemberId, std::string>> TakeNamed() {
+    MutexLock lock(mutex_);
+    return std::exchange(named_, {});
+  }
 
  private:
   Mutex mutex_;
@@ -78,6 +87,7 @@ class RecordedSignals {
   std::vector<MemberId> worn_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<MemberId, FailureStreak>> failing_ ABSL_GUARDED_BY(mutex_);
   std::vector<MemberId> unanswered_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<MemberId, std::string>> named_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace predial

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -26,6 +27,14 @@ struct EndpointStats {
   std::string last_error;
 };
 
+// One server, by the name that it gives itself: see PoolOptions::backend_metadata.
+struct BackendStats {
+  std::string name;     // at most 128 bytes, whatever the server sent
+  int connections = 0;  // that are up and known to lead to it
+};
+// Names in PoolStats::backends; the others' connections are summed up as "other".
+inline constexpr size_t kBackendsMax = 64;
+
 // One decision of the pool, for whoever asks later why a connection was taken out.
 struct DecisionStats {
   absl::Time when;
@@ -40,6 +49,7 @@ struct PoolStats {
   // READY, CONNECTING, … as grpc_connectivity_state names them without the prefix.
   std::string state;
   std::vector<EndpointStats> endpoints;
+  std::vector<BackendStats> backends;
 
   int connections_min = 0;
   int connections_max = 0;

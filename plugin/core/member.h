@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "plugin/core/types.h"
 
@@ -43,6 +44,8 @@ struct Member {
   Time last_activity = {};    // the last time a sample showed an RPC, or a check came back
   bool check_pending = false;
   int checks_unanswered = 0;  // in a row
+  // Which server it has got, as that names itself; empty until an RPC on it was answered.
+  std::string backend;
   // An RPC missed its deadline and nothing came back since: ejected until its check is answered.
   bool suspect = false;
 

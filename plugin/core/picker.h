@@ -16,6 +16,10 @@ enum class PickerKind {
   kPowerOfTwoChoices,
   // The member with the fewest RPCs in flight. Looks at every member: for pools of up to about 16.
   kLeastLoaded,
+  // Of two random members the one with the lower latency x RPCs in flight, where the latency is an
+  // average that a slow answer raises at once: see core/peak_ewma.h. For servers that are not
+  // equally fast, or not always. Unary RPCs are measured. Reads the clock twice for each RPC.
+  kPeakEwma,
 };
 
 // Spreads consecutive tickets over 64 bits (the finalizer of Steele, Lea and Flood's SplitMix64).
@@ -27,13 +31,14 @@ inline uint64_t MixTicket(uint64_t ticket) {
 }
 
 // An index into the `count` > 0 members. `ticket` is one more with each pick of a thread, starting
-// anywhere; `load(i)` is member i's RPCs in flight.
+// anywhere; `load(i)` is member i's RPCs in flight, or for kPeakEwma its cost.
 template <typename Load>
 size_t Pick(PickerKind kind, size_t count, uint64_t ticket, const Load& load) {
   switch (kind) {
     case PickerKind::kRoundRobin:
       break;
-    case PickerKind::kPowerOfTwoChoices: {
+    case PickerKind::kPowerOfTwoChoices:
+    case PickerKind::kPeakEwma: {
       if (count < 2) return 0;
       const uint64_t random = MixTicket(ticket);
       const size_t a = (random & 0xFFFFFFFF) % count;

@@ -33,11 +33,12 @@ TEST(PickerTest, LeastLoadedTakesTurnsAmongEquals) {
             (std::vector<int>{2, 2, 2, 2}));
 }
 
-TEST(PickerTest, PowerOfTwoChoicesAvoidsTheLoaded) {
-  const std::vector<int> chosen =
-      Spread(PickerKind::kPowerOfTwoChoices, {100, 0, 0, 0}, 4000, false);
-  EXPECT_EQ(chosen[0], 0);  // loses every comparison
-  for (int i = 1; i < 4; ++i) EXPECT_NEAR(chosen[i], 4000 / 3, 150);
+TEST(PickerTest, TwoChoicesAvoidTheLoaded) {
+  for (PickerKind kind : {PickerKind::kPowerOfTwoChoices, PickerKind::kPeakEwma}) {
+    const std::vector<int> chosen = Spread(kind, {100, 0, 0, 0}, 4000, false);
+    EXPECT_EQ(chosen[0], 0);  // loses every comparison
+    for (int i = 1; i < 4; ++i) EXPECT_NEAR(chosen[i], 4000 / 3, 150);
+  }
 }
 
 TEST(PickerTest, PowerOfTwoChoicesKeepsRealLoadsEven) {
@@ -47,8 +48,8 @@ TEST(PickerTest, PowerOfTwoChoicesKeepsRealLoadsEven) {
 }
 
 TEST(PickerTest, OneMemberIsAlwaysChosen) {
-  for (PickerKind kind :
-       {PickerKind::kRoundRobin, PickerKind::kPowerOfTwoChoices, PickerKind::kLeastLoaded}) {
+  for (PickerKind kind : {PickerKind::kRoundRobin, PickerKind::kPowerOfTwoChoices,
+                          PickerKind::kLeastLoaded, PickerKind::kPeakEwma}) {
     EXPECT_EQ(Spread(kind, {7}, 5, true), (std::vector<int>{5}));
   }
 }

@@ -10,6 +10,7 @@ PoolCore::PoolCore(const PoolPolicy& policy, uint64_t seed, Time start)
     : policy_(policy),
       random_(seed),
       sizing_(policy.sizing, start),
+      outliers_(policy.outlier),
       last_activity_(start - policy.spares_after_use),
       last_tick_(start) {}
 
@@ -129,6 +130,7 @@ Actions PoolCore::OnTick(Time now, const LoadSample& load) {
     member->rpcs = sample.rpcs;
     if (sample.succeeded) NoteSuccess(now, *member);
   }
+  JudgeLatencies(now, load);
   if (active_) last_activity_ = now;
   demand_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0;
   last_tick_ = now;

@@ -28,7 +28,9 @@
 #include "plugin/core/health.h"
 #include "plugin/core/lifetime.h"
 #include "plugin/core/member.h"
+#include "plugin/core/outlier.h"
 #include "plugin/core/sizing.h"
+#include "plugin/core/spread.h"
 #include "plugin/core/types.h"
 
 namespace predial {
@@ -38,6 +40,7 @@ struct PoolPolicy {
   BackoffPolicy backoff;
   HealthPolicy health;
   LifetimePolicy lifetime;
+  OutlierPolicy outlier;
   // A draining member's connection is ended after this.
   Duration drain_timeout = Duration::max();
   // An endpoint that comes back gets its full share of RPCs only after this.
@@ -46,6 +49,8 @@ struct PoolPolicy {
   // Spares are kept while the pool was used within this time: their own life time.
   Duration spares_after_use = std::chrono::seconds(20);
   int dials_max = 8;
+  // Dial members anew whose backends have too many: see Spread.
+  bool spread = false;
 };
 
 // What the data plane counted.
@@ -55,6 +60,10 @@ struct LoadSample {
     int64_t in_flight;
     uint64_t rpcs;           // so far
     bool succeeded = false;  // one of them, at least
+    // RPCs that were answered, or missed their deadline, and what that took them together; so far,
+    // and 0 where nobody measures.
+    uint64_t answered = 0;
+    Duration latency = {};
   };
   std::vector<Of> members;
   // RPCs that found no ready member: begun since the last sample, and in flight now.
@@ -81,6 +90,7 @@ class PoolCore {
     EndpointId id;
     std::string key;
     Lifetime lifetime;
+    Spread spread;
     bool listed = true;   // by the last resolution
     bool serving = true;  // as far as its health service says
     int failures = 0;     // failed attempts in a row
@@ -132,6 +142,8 @@ class PoolCore {
   // An RPC on a member missed its deadline: how it and the other members of its endpoint that have
   // RPCs stand.
   Actions OnUnanswered(Time now, const std::vector<Silence>& members);
+  // An RPC on the member was answered, and the server named itself.
+  Actions OnNamed(Time now, MemberId member, std::string backend);
   // Replace all members, gently.
   Actions OnReplaceAll(Time now);
   // No connections from here on, until OnResumed.
@@ -186,10 +198,14 @@ class PoolCore {
   void CutLate(Time now, Actions& actions);
   void OrderLimit(Member& member, Actions& actions) const;
   Time NextRotation(Time now) const;
+  // Selection: selection.cc.
+  void JudgeLatencies(Time now, const LoadSample& load);
+  void BeginSpread(Time now);
   void OrderSpares(Time now, Actions& actions);
   void PublishReady(Time now, Actions& actions);
   // How often a member of the endpoint is named in what is published: see MemberTable::Publish.
   int WeightOf(Time now, const Endpoint& endpoint) const;
+  int WeightOf(Time now, const Member& member) const;
   void JudgeState(Actions& actions);
 
   void CloseMember(Time now, Member& member, CloseReason reason, Actions& actions);
@@ -220,6 +236,7 @@ class PoolCore {
   const PoolPolicy policy_;
   std::mt19937_64 random_;
   Sizing sizing_;
+  OutlierJudge outliers_;
 
   uint64_t last_id_ = 0;
   std::map<MemberId, Member> members_;

@@ -9,7 +9,7 @@ namespace {
 // How often the load is looked at while there is some.
 constexpr Duration kTick = std::chrono::milliseconds(100);
 // Steps of a slow start; not above MemberTable::kWeightMax.
-constexpr int kWeightMax = 4;
+constexpr int kWeightMax = OutlierJudge::kFull;
 
 }  // namespace
 
@@ -27,6 +27,7 @@ void PoolCore::Reconcile(Time now, Actions& actions) {
     SettleLifetimes(now, actions);
     DrainReplaced(now, actions);
     BeginRotations(now);
+    BeginSpread(now);
     ConnectMissing(now, actions);
     DrainReplaced(now, actions);
     DrainSurplus(now, actions);
@@ -257,6 +258,10 @@ int PoolCore::WeightOf(Time now, const Endpoint& endpoint) const {
   return 1 + static_cast<int>(since * (kWeightMax - 1) / policy_.slow_start);
 }
 
+int PoolCore::WeightOf(Time now, const Member& member) const {
+  return std::min(WeightOf(now, endpoints_.at(member.endpoint)), outliers_.WeightOf(member.id));
+}
+
 void PoolCore::PublishReady(Time now, Actions& actions) {
   std::vector<MemberId> ready;
   int lightest = kWeightMax;
@@ -267,7 +272,7 @@ void PoolCore::PublishReady(Time now, Actions& actions) {
                       (panic_ && member.state() == MemberState::kEjected);
     if (!used) continue;
     ready.push_back(id);
-    const int weight = WeightOf(now, endpoints_.at(member.endpoint));
+    const int weight = WeightOf(now, member);
     lightest = std::min(lightest, weight);
     heaviest = std::max(heaviest, weight);
     if (member.stream_limit > 0 && (stream_limit_ == 0 || member.stream_limit < stream_limit_)) {
@@ -279,7 +284,7 @@ void PoolCore::PublishReady(Time now, Actions& actions) {
     std::vector<MemberId> turns;
     for (int turn = 1; turn <= heaviest; ++turn) {
       for (const MemberId id : ready) {
-        if (WeightOf(now, endpoints_.at(members_.at(id).endpoint)) >= turn) turns.push_back(id);
+        if (WeightOf(now, members_.at(id)) >= turn) turns.push_back(id);
       }
     }
     ready = std::move(turns);

@@ -50,6 +50,8 @@ const char* ToString(RotateReason reason) {
       return "silent";
     case RotateReason::kAsked:
       return "asked";
+    case RotateReason::kSpread:
+      return "spread";
   }
   return "unknown";
 }

@@ -46,9 +46,10 @@ enum class RotateReason {
   kFailing,     // RPCs on it kept failing, with codes that tell nothing of the connection
   kSilent,      // nothing came back from it, and health checks are off
   kAsked,       // PooledChannel::ReplaceConnections()
+  kSpread,      // its backend has more members than another: see core/spread.h
   kNone,        // it is not: does not count
 };
-inline constexpr int kRotateReasons = 7;
+inline constexpr int kRotateReasons = 8;
 const char* ToString(RotateReason reason);
 
 // What a dial came to. Becomes the `result` label of predial_dials_total.

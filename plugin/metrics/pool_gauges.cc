@@ -24,6 +24,9 @@ void PoolGauges::Add(const PoolStats& stats, bool by_endpoint) {
     if (by_endpoint) endpoints[LabelText(endpoint.address)].Add(counts);
     spares += endpoint.spares;
   }
+  for (const BackendStats& backend : stats.backends) {
+    backends[LabelText(backend.name)] += backend.connections;
+  }
   connections_min += stats.connections_min;
   connections_max += stats.connections_max;
   connections_wanted += stats.connections_wanted;
@@ -46,6 +49,15 @@ void PoolGauges::LimitEndpoints(size_t max) {
   for (auto it = first_of_rest; it != endpoints.end(); ++it) rest.Add(it->second);
   endpoints.erase(first_of_rest, endpoints.end());
   endpoints["other"].Add(rest);
+}
+
+void PoolGauges::LimitBackends(size_t max) {
+  if (backends.size() <= max) return;
+  int64_t rest = 0;
+  const auto first_of_rest = std::next(backends.begin(), static_cast<std::ptrdiff_t>(max));
+  for (auto it = first_of_rest; it != backends.end(); ++it) rest += it->second;
+  backends.erase(first_of_rest, backends.end());
+  backends["other"] += rest;
 }
 
 }  // namespace predial

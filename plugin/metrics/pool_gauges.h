@@ -24,6 +24,7 @@ struct ConnectionCounts {
 struct PoolGauges {
   ConnectionCounts connections;
   std::map<std::string, ConnectionCounts> endpoints;  // the same by address, as LabelText()
+  std::map<std::string, int64_t> backends;  // connections by the server's name, as LabelText()
   int64_t connections_min = 0;
   int64_t connections_max = 0;
   int64_t connections_wanted = 0;
@@ -41,6 +42,8 @@ struct PoolGauges {
   // Leaves `endpoints` with the first `max` addresses in order and, if there are more, "other" for
   // the sum of the rest.
   void LimitEndpoints(size_t max);
+  // The same for `backends`.
+  void LimitBackends(size_t max);
 };
 
 }  // namespace predial

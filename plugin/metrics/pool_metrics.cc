@@ -101,6 +101,7 @@ void PoolMetrics::Collect(Families* families) const {
       snapshot.totals.Add(live_totals[target.get()]);
       if (auto found = gauges.find(target.get()); found != gauges.end()) {
         found->second.LimitEndpoints(endpoints_max_);
+        found->second.LimitBackends(kBackendsMax);
         snapshot.gauges = std::move(found->second);
       }
       snapshots.push_back(std::move(snapshot));

@@ -292,6 +292,31 @@ TEST(PoolMetricsTest, TheEndpointLabelIsBounded) {
   EXPECT_EQ(FindFamily(f, "predial_connections")->metric.size(), 3 * 4);
 }
 
+TEST(PoolMetricsTest, BackendsAreSummedAndBounded) {
+  PoolMetrics metrics{PrometheusOptions()};
+  FakePool a, b;
+  for (size_t i = 0; i < kBackendsMax; ++i) {
+    a.stats->backends.push_back({absl::StrCat("pod-", 100 + i), 1});
+  }
+  a.stats->backends.push_back({"other", 5});
+  b.stats->backends = {{"pod-100", 2}, {"pod-\xff", 3}};
+  const auto pa = metrics.Open("t", a.source());
+  const auto pb = metrics.Open("t", b.source());
+  const Families f = Collected(metrics);
+  const auto connections = [&f](const std::string& backend) {
+    return Value(f, "predial_backend_connections", With("t", "backend", backend));
+  };
+  EXPECT_EQ(connections("pod-100"), 3);
+  EXPECT_EQ(connections("pod-162"), 1);
+  EXPECT_EQ(connections("pod-163"), -1);
+  EXPECT_EQ(connections("other"), 5 + 1 + 3);
+  const auto& series = FindFamily(f, "predial_backend_connections")->metric;
+  EXPECT_LE(series.size(), kBackendsMax + 1);
+  double total = 0;
+  for (const auto& one : series) total += one.gauge.value;
+  EXPECT_EQ(total, kBackendsMax + 5 + 5);
+}
+
 TEST(PoolMetricsTest, NoCounterFallsWhilePoolsComeAndGo) {
   PoolMetrics metrics{PrometheusOptions()};
   constexpr int kPools = 200;

@@ -51,6 +51,7 @@ PoolStats FullStats() {
   endpoint.address = "unix-abstract:\x01quoted \"name\" \\";
   endpoint.ready = 1;
   stats.endpoints = {endpoint};
+  stats.backends = {{"pod \"1\" \\ \n \xff", 2}, {"other", 1}};
   stats.peer_max_concurrent_streams = 100;
   return stats;
 }

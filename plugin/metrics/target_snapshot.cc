@@ -95,11 +95,26 @@ void AddConnections(const std::vector<TargetSnapshot>& snapshots, bool by_endpoi
   AddFamily(std::move(family), families);
 }
 
+void AddBackends(const std::vector<TargetSnapshot>& snapshots, Families* families) {
+  MetricFamily family =
+      MakeFamily("predial_backend_connections", MetricType::Gauge,
+                 "Connections by the name that the server at their end gives itself.");
+  for (const TargetSnapshot& snapshot : snapshots) {
+    if (!snapshot.gauges.has_value()) continue;
+    for (const auto& [backend, count] : snapshot.gauges->backends) {
+      AddValue({{"target", snapshot.target}, {"backend", backend}}, static_cast<double>(count),
+               &family);
+    }
+  }
+  AddFamily(std::move(family), families);
+}
+
 }  // namespace
 
 void AddFamilies(const std::vector<TargetSnapshot>& snapshots, bool by_endpoint,
                  Families* families) {
   AddConnections(snapshots, by_endpoint, families);
+  AddBackends(snapshots, families);
   AddGauge(snapshots, "predial_connections_min", &PoolGauges::connections_min,
            "Connections that the pool keeps ready: its connections_min.", families);
   AddGauge(snapshots, "predial_connections_max", &PoolGauges::connections_max,
