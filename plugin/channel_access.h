@@ -1,10 +1,12 @@
-// ChannelAccess: the parts of grpc::ChannelInterface that are private to gRPC's own call classes.
+// ChannelAccess: the parts of grpc::ChannelInterface, and of a ClientContext, that are private to
+// gRPC's own call classes.
 //
 // A wrapper of channels has to pass these calls on, and gRPC has no public way to. What it has are
 // friend templates; this is a specialization of one of them, for a type of ours. Nothing of gRPC's
 // is changed.
 #pragma once
 
+#include <grpcpp/client_context.h>
 #include <grpcpp/impl/call.h>
 #include <grpcpp/impl/channel_interface.h>
 #include <grpcpp/impl/client_unary_call.h>
@@ -25,6 +27,11 @@ class BlockingUnaryCallImpl<predial::ChannelAccessTag, predial::ChannelAccessTag
   }
   static grpc::CompletionQueue* CallbackCQ(ChannelInterface* channel) {
     return channel->CallbackCQ();
+  }
+  // Whether TryCancel() was called on a context that has no RPC yet. Thread-safe.
+  static bool IsCancelled(grpc::ClientContext* context) {
+    const MutexLock lock(&context->mu_);
+    return context->call_canceled_;
   }
 };
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "plugin/io/connection_watch.h"
@@ -27,6 +28,11 @@ void Lease::End() {
   // On its own: the count of RPCs stays.
   table_->Return(slot_, 1);
   slot_ = nullptr;
+}
+
+void Lease::Undo() {
+  if (slot_ == nullptr) return;
+  table_->Return(std::exchange(slot_, nullptr), Slot::kOneLease);
 }
 
 void Lease::End(RpcOutcome outcome) {
@@ -98,6 +104,7 @@ MemberTable::MemberTable(const Options& options, Signals signals)
     : picker_(options.picker),
       alive_check_(options.alive_check),
       failures_(options.failures),
+      strict_(options.strict),
       signals_(std::move(signals)),
       list_(static_cast<size_t>(options.capacity) * kWeightMax) {
   for (int i = 0; i < kShards; ++i) shards_[i].ticket = MixTicket(i);
@@ -109,16 +116,23 @@ unsigned MemberTable::ThreadShard() {
   return shard;
 }
 
+// seq_cst: what RPCs that wait look at, here and in TryTake(). Costs what acquire costs.
 Lease MemberTable::Acquire() {
-  const size_t count = listed_.load(std::memory_order_acquire);
-  if (count == 0) return AcquireFallback();
+  const size_t count = listed_.load(std::memory_order_seq_cst);
+  if (count == 0) return TakeFallback();
   std::atomic<uint64_t>& counter = shards_[ThreadShard()].ticket;
   const uint64_t ticket = counter.load(std::memory_order_relaxed);
   counter.store(ticket + 1, std::memory_order_relaxed);  // two threads may share a turn
   const size_t picked = Pick(picker_, count, ticket, [this](size_t i) {
     return list_[i].load(std::memory_order_acquire)->in_flight();
   });
+  bool full = false;
   for (const bool above_limit : {false, true}) {
+    if (above_limit && strict_) {
+      if (!full) break;
+      if (attention_above_.load(std::memory_order_relaxed) != UINT32_MAX) Notice();
+      return Lease();
+    }
     for (size_t tried = 0; tried < count; ++tried) {
       const size_t at = picked + tried < count ? picked + tried : picked + tried - count;
       Slot* slot = list_[at].load(std::memory_order_acquire);
@@ -131,9 +145,30 @@ Lease MemberTable::Acquire() {
         }
         return Lease(this, slot, reused ? Lease::Source::kReused : Lease::Source::kNew);
       }
+      if (strict_ && TakesRpcs(*slot)) full = true;
     }
   }
-  return AcquireFallback();
+  return TakeFallback();
+}
+
+bool MemberTable::TakesRpcs(const Slot& slot) {
+  const uint64_t word = slot.word_.load(std::memory_order_relaxed);
+  return (word & Slot::kOpen) != 0 &&
+         (word >> Slot::kRpcsShift) < slot.rpcs_max_.load(std::memory_order_relaxed);
+}
+
+MemberTable::Crowd MemberTable::CountOpen() const {
+  const size_t count = listed_.load(std::memory_order_acquire);
+  std::set<const Slot*> open;  // a slot may be listed more than once
+  Crowd crowd;
+  for (size_t i = 0; i < count; ++i) {
+    const Slot* slot = list_[i].load(std::memory_order_acquire);
+    if (!TakesRpcs(*slot) || !open.insert(slot).second) continue;
+    ++crowd.open;
+    crowd.stream_limit =
+        std::min(crowd.stream_limit, slot->stream_limit_.load(std::memory_order_relaxed));
+  }
+  return crowd;
 }
 
 bool MemberTable::IsAlive(const Slot& slot) const {
@@ -146,7 +181,7 @@ bool MemberTable::IsAlive(const Slot& slot) const {
 bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
   const uint32_t limit =
       above_limit ? UINT32_MAX : slot->stream_limit_.load(std::memory_order_relaxed);
-  uint64_t before = slot->word_.load(std::memory_order_relaxed);
+  uint64_t before = slot->word_.load(std::memory_order_seq_cst);
   // Looked at first: a lease that is undone would signal, for every RPC until the next Publish().
   if ((before & Slot::kOpen) == 0) return false;
   if (limit == UINT32_MAX) {
@@ -193,9 +228,25 @@ Lease MemberTable::AcquireFallback() {
   }
 }
 
+Lease MemberTable::TakeFallback() {
+  if (!strict_) return AcquireFallback();
+  for (;;) {
+    Slot* slot = fallback_.load(std::memory_order_seq_cst);
+    bool reused;
+    const bool taken = TryTake(slot, /*above_limit=*/false, &reused);
+    // As in AcquireFallback().
+    if (fallback_.load(std::memory_order_acquire) == slot) {
+      Notice();
+      return taken ? Lease(this, slot, Lease::Source::kAnchor) : Lease();
+    }
+    if (taken) Return(slot, Slot::kOneLease);
+  }
+}
+
 void MemberTable::Return(Slot* slot, uint64_t word) {
-  const uint64_t before = slot->word_.fetch_sub(word, std::memory_order_acq_rel);
+  const uint64_t before = slot->word_.fetch_sub(word, std::memory_order_seq_cst);
   if ((before & Slot::kOpen) == 0 && (before & Slot::kInFlightMask) == 1) signals_.idle(slot);
+  SignalRoom();
 }
 
 Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,
@@ -250,7 +301,8 @@ void MemberTable::LimitRpcs(Slot* slot, uint64_t worn_at, uint64_t max) {
 void MemberTable::Publish(const std::vector<Slot*>& slots) {
   // Entries first: a thread that still has the old count finds slots, at worst closed ones.
   for (size_t i = 0; i < slots.size(); ++i) list_[i].store(slots[i], std::memory_order_release);
-  listed_.store(slots.size(), std::memory_order_release);
+  listed_.store(slots.size(), std::memory_order_seq_cst);
+  SignalRoom();
 }
 
 }  // namespace predial

@@ -92,6 +92,7 @@ class Lease {
   }
   ~Lease() { End(); }
 
+  explicit operator bool() const { return slot_ != nullptr; }
   const Slot& slot() const { return *slot_; }
   Source source() const { return source_; }
 
@@ -100,6 +101,8 @@ class Lease {
   void End(RpcOutcome outcome);
   // Without a word on it: the RPC was never started, or nobody asked for its status.
   void End();
+  // As if it had never been: it does not count as an RPC.
+  void Undo();
 
  private:
   friend class MemberTable;
@@ -128,6 +131,9 @@ class MemberTable {
     std::function<void(MemberId, FailureStreak)> failing;
     // An RPC on it missed its deadline. Not again for this member before Unsuspect().
     std::function<void(MemberId)> unanswered;
+    // There may be a place: one came free, or others were published. Only while SetWaiting() says
+    // that someone waits for it. Also on the loop's thread.
+    std::function<void()> room = {};
   };
 
   // RPCs in a row on one member without one that ended well, after which Signals::failing comes
@@ -142,15 +148,29 @@ class MemberTable {
     PickerKind picker = PickerKind::kRoundRobin;
     bool alive_check = true;  // see PoolOptions
     FailureLimits failures = {};
+    // No RPC goes on a slot at its limit, the fallback's included: see Acquire().
+    bool strict = false;
   };
   MemberTable(const Options& options, Signals signals);
 
   // --- RPC threads
 
-  // A published member, or the fallback when there is none (or none that is still open).
+  // A published member, or the fallback when there is none (or none that is still open). If the
+  // table is strict and there are some, but all are full, an empty lease.
   Lease Acquire();
   // The fallback, whatever is published.
   Lease AcquireFallback();
+
+  // So many RPCs wait for a place. A place that comes free after this has returned, and after an
+  // Acquire() that came after it has failed, is signalled.
+  void SetWaiting(int count) { waiting_.store(count, std::memory_order_seq_cst); }
+  int waiting() const { return waiting_.load(std::memory_order_seq_cst); }
+  // The open members among those that are published, and the lowest limit among theirs.
+  struct Crowd {
+    int open = 0;
+    uint32_t stream_limit = UINT32_MAX;
+  };
+  Crowd CountOpen() const;
 
   // --- The loop's thread
 
@@ -174,7 +194,10 @@ class MemberTable {
   void Unsuspect(Slot* slot) { slot->suspected_.store(false, std::memory_order_relaxed); }
 
   // What carries RPCs while nothing is published: an open slot. Never empty.
-  void SetFallback(Slot* slot) { fallback_.store(slot, std::memory_order_release); }
+  void SetFallback(Slot* slot) {
+    fallback_.store(slot, std::memory_order_seq_cst);
+    SignalRoom();
+  }
 
   // Signals::attention comes with the first RPC that finds this many on its member (0: with any
   // RPC), and then not again until it is set again. RPCs on the fallback always count.
@@ -203,6 +226,13 @@ class MemberTable {
   // Null if the slot is not open, or is full and `above_limit` is false.
   bool TryTake(Slot* slot, bool above_limit, bool* reused);
   void Return(Slot* slot, uint64_t word);
+  // The fallback within its limit, which is the table's too.
+  Lease TakeFallback();
+  // Open, and has not carried all the RPCs that it may.
+  static bool TakesRpcs(const Slot& slot);
+  void SignalRoom() {
+    if (waiting_.load(std::memory_order_seq_cst) > 0) signals_.room();
+  }
   void Notice() {
     if (noticed_.load(std::memory_order_relaxed)) return;
     if (!noticed_.exchange(true, std::memory_order_acq_rel)) signals_.attention();
@@ -212,6 +242,7 @@ class MemberTable {
   const PickerKind picker_;
   const bool alive_check_;
   const FailureLimits failures_;
+  const bool strict_;
   const Signals signals_;
 
   // What changes seldom, read by every RPC.
@@ -220,6 +251,9 @@ class MemberTable {
   std::atomic<Slot*> fallback_{nullptr};
   std::atomic<uint32_t> attention_above_{0};
   std::atomic<bool> noticed_{false};
+
+  // Never written unless RPCs wait.
+  alignas(64) std::atomic<int> waiting_{0};
 
   // Of one thread, or a few.
   Shard shards_[kShards];

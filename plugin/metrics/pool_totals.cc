@@ -14,6 +14,9 @@ void ForEachCounter(PoolTotals& totals, const PoolTotals& other, Combine combine
   each(totals.dials, other.dials);
   each(totals.closed, other.closed);
   each(totals.health_checks, other.health_checks);
+  each(totals.rejected, other.rejected);
+  totals.checkout_waits = combine(totals.checkout_waits, other.checkout_waits);
+  totals.checkout_wait_nanos = combine(totals.checkout_wait_nanos, other.checkout_wait_nanos);
   totals.ejections = combine(totals.ejections, other.ejections);
   totals.readmissions = combine(totals.readmissions, other.readmissions);
 }
@@ -26,6 +29,9 @@ PoolTotals PoolTotals::Of(const PoolStats& stats) {
   totals.dials = stats.dials;
   totals.closed = stats.closed;
   totals.health_checks = stats.health_checks;
+  totals.rejected = stats.checkouts_rejected;
+  totals.checkout_waits = stats.checkout_waits;
+  totals.checkout_wait_nanos = stats.checkout_wait_nanos;
   totals.ejections = stats.ejections;
   totals.readmissions = stats.readmissions;
   return totals;

@@ -20,6 +20,9 @@ struct PoolTotals {
   std::array<int64_t, kDialResults> dials = {};                 // by DialResult
   std::array<int64_t, kCloseReasons> closed = {};               // by CloseReason
   std::array<int64_t, kHealthResults> health_checks = {};       // by HealthResult
+  std::array<int64_t, kRejectReasons> rejected = {};            // by RejectReason
+  int64_t checkout_waits = 0;
+  int64_t checkout_wait_nanos = 0;
   int64_t ejections = 0;
   int64_t readmissions = 0;
 
