@@ -118,9 +118,9 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
   bool OnStatus(InterceptorBatchMethods* methods) {
     const grpc::Status& status = *methods->GetRecvStatus();
     const RpcOutcome outcome = JudgeOutcome(status);
-    if (outcome == RpcOutcome::kConnectionGone && lease_.held() &&
+    if (outcome == RpcOutcome::kConnectionGone && lease_ &&
         lease_.source() != Lease::Source::kAnchor) {
-      lease_.NoteGone();
+      lease_.NoteGone(/*without_a_word=*/!WasNeverSent(status));
       if (Retry(methods, status)) return true;
       lease_.End();
     }
@@ -238,7 +238,10 @@ class SharedFactory : public grpc::experimental::ClientInterceptorFactoryInterfa
 }  // namespace
 
 StartingRpc::StartingRpc(Lease lease, Time began)
-    : lease_(std::move(lease)), slot_(lease_.slot()), began_(began), outer_(starting_rpc) {
+    : lease_(std::move(lease)),
+      slot_(lease_ ? &lease_.slot() : nullptr),
+      began_(began),
+      outer_(starting_rpc) {
   starting_rpc = this;
 }
 

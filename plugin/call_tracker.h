@@ -36,7 +36,8 @@ class StartingRpc {
   StartingRpc(const StartingRpc&) = delete;
   StartingRpc& operator=(const StartingRpc&) = delete;
 
-  const Slot& slot() const { return slot_; }
+  // Not of an empty lease.
+  const Slot& slot() const { return *slot_; }
   // Whom the RPC's batches have to go through; null if nobody.
   grpc::internal::CallHook* hook() const { return hook_; }
 
@@ -44,7 +45,7 @@ class StartingRpc {
   friend class CallTrackerFactory;
 
   Lease lease_;
-  const Slot& slot_;
+  const Slot* const slot_;
   const Time began_;
   grpc::internal::CallHook* hook_ = nullptr;
   StartingRpc* const outer_;

@@ -39,6 +39,12 @@ class BlockingUnaryCallImpl<predial::ChannelAccessTag, predial::ChannelAccessTag
     return channel->CallbackCQ();
   }
 
+  // Whether TryCancel() was called on a context that has no RPC yet. Thread-safe.
+  static bool IsCancelled(grpc::ClientContext* context) {
+    const MutexLock lock(&context->mu_);
+    return context->call_canceled_;
+  }
+
   // Makes `to`, which is new, start an RPC as `from` did: metadata (and in it, compression),
   // deadline, wait_for_ready, authority, and what it is part of.
   static void CopyRequest(const grpc::ClientContext& from, grpc::ClientContext& to) {

@@ -29,8 +29,12 @@ BackoffPolicy ToPolicy(const BackoffOptions& options) {
 
 PoolPolicy ToPolicy(const PoolOptions& options) {
   PoolPolicy policy;
-  policy.sizing = {options.connections_min, options.connections_max,
-                   options.streams_per_connection_target, ToDuration(options.idle_timeout)};
+  policy.sizing = {options.connections_min,
+                   options.connections_max,
+                   options.streams_per_connection_target,
+                   ToDuration(options.idle_timeout),
+                   options.streams_per_connection_max,
+                   options.connections_idle_min};
   policy.backoff = ToPolicy(options.backoff);
   policy.health = {options.health.enabled, ToDuration(options.health.interval),
                    options.health.failures_max, options.health.panic_threshold};
@@ -85,6 +89,10 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   };
 
   const PoolOptions& options = pool->config_.options;
+  const bool strict = options.overflow != OverflowPolicy::kShare;
+  const auto queue = strict ? std::make_shared<CheckoutQueue>(options.waiters_max) : nullptr;
+  // At once, on the thread that finds it: somebody waits.
+  signals.room = [queue] { queue->Dispatch(); };
   auto targets = std::make_shared<TrackerTargets>();
   targets->runtime = pool->runtime_;
   targets->retries = std::make_shared<RetryLedger>(options.never_sent_retries_max);
@@ -95,7 +103,8 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
                            {static_cast<uint32_t>(options.health.rpc_failures_max),
                             static_cast<uint32_t>(options.health.rpc_errors_max)},
                            ToDuration(options.latency_decay),
-                           /*count_latency=*/options.latency_outlier_factor > 0},
+                           /*count_latency=*/options.latency_outlier_factor > 0,
+                           strict},
       std::move(signals));
   targets->backend_metadata = options.backend_metadata;
   if (options.observer != nullptr) {
@@ -110,6 +119,7 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   // Lame, so that it has no connection and is no part of a circle of owners.
   pool->callback_owner_ = CreateLameChannel(
       pool->config_.target.text, grpc::Status(grpc::StatusCode::INTERNAL, "not for RPCs"));
+  if (strict) pool->CreateOverflow(queue);
   pool->RenewAnchor();
   loop.Post([pool] { pool->Start(); });
   return pool;
@@ -181,8 +191,8 @@ void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
   }
   endpoint.last_error.clear();
   member.watch = std::move(ready->watch);
-  member.slot =
-      table().Open(id, std::move(ready->channel), ready->stream_limit, member.watch->socket());
+  member.slot = table().Open(id, std::move(ready->channel), StreamLimit(ready->stream_limit),
+                             member.watch->socket(), member.endpoint);
   if (events() != nullptr) events()->OnConnectionReady(NameOf(member.endpoint));
   Carry(core_.OnReady(loop_.Now(), id, ready->stream_limit));
 }
@@ -275,17 +285,36 @@ void ChannelPool::OnHealth(EndpointId endpoint, HealthResult result) {
 
 void ChannelPool::Tick() {
   if (shutting_down_) return;
-  Carry(core_.OnTick(loop_.Now(), Sample()));
+  const LoadSample load = Sample();
+  Carry(core_.OnTick(loop_.Now(), load));
+  // While members are ready, nobody looks after the anchor's connection: by the time it is needed
+  // again, it may be as dead as theirs. One that has none yet cannot lose an RPC that way.
+  const bool unused = load.anchor_rpcs == 0 && load.anchor_in_flight == 0;
+  if (core_.state() == PoolState::kReady && unused && anchor_slot_->rpcs() > 0) RenewAnchor();
   if (attention_ == EventLoop::TimerId::kNone) SetAttention();
 }
 
+void ChannelPool::CreateOverflow(std::shared_ptr<CheckoutQueue> queue) {
+  queue->Serve(&table());
+  overflow_ = std::make_unique<Overflow>(
+      Overflow::Config{config_.target.text, config_.options, &table(), std::move(queue),
+                       [this] { return MakeFactories(); }, [this] { return loop_.InLoop(); }});
+}
+
+uint32_t ChannelPool::StreamLimit(uint32_t peer_limit) const {
+  const auto own = static_cast<uint32_t>(config_.options.streams_per_connection_max);
+  if (own == 0 || peer_limit == 0) return std::max(own, peer_limit);
+  return std::min(own, peer_limit);
+}
+
+InterceptorFactories ChannelPool::MakeFactories() const {
+  return MakeInterceptorFactories(config_.interceptors, targets_, callback_owner_);
+}
+
 void ChannelPool::RenewAnchor() {
-  Slot* const slot =
-      table().Open(MemberId{},
-                   CreateAnchorChannel(
-                       config_.target.text, config_.args,
-                       MakeInterceptorFactories(config_.interceptors, targets_, callback_owner_)),
-                   0);
+  Slot* const slot = table().Open(
+      MemberId{}, CreateAnchorChannel(config_.target.text, config_.args, MakeFactories()),
+      StreamLimit(0));
   table().SetFallback(slot);
   RetireAnchor();
   anchor_slot_ = slot;
@@ -321,6 +350,8 @@ void ChannelPool::SetAttention() {
     const bool can_grow =
         static_cast<int>(core_.members().size()) < config_.options.connections_max;
     above = can_grow ? core_.streams_per_member() : UINT32_MAX;
+    // One RPC sooner: those that are kept idle are to be made up for.
+    if (can_grow && config_.options.connections_idle_min > 0) --above;
   }
   table().SetAttention(above);
 }
@@ -339,6 +370,7 @@ LoadSample ChannelPool::Sample() {
     load.anchor_in_flight = anchor_slot_->in_flight();
   }
   for (const Slot* old : old_anchors_) load.anchor_in_flight += old->in_flight();
+  load.waiting = table().waiting();
   return load;
 }
 

@@ -21,6 +21,7 @@
 
 #include "absl/time/time.h"
 #include "plugin/call_tracker.h"
+#include "plugin/checkout_queue.h"
 #include "plugin/connectivity.h"
 #include "plugin/core/pool_core.h"
 #include "plugin/io/anchor.h"
@@ -33,6 +34,7 @@
 #include "plugin/member_table.h"
 #include "plugin/mutex.h"
 #include "plugin/options.h"
+#include "plugin/overflow.h"
 #include "plugin/stats.h"
 
 namespace predial {
@@ -54,6 +56,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   PoolEvents* events() { return targets_->events.get(); }  // null without an observer
   const PoolOptions& options() const { return config_.options; }
   Connectivity& connectivity() { return connectivity_; }
+  // What an RPC gets its member from instead of table(); null with OverflowPolicy::kShare.
+  Overflow* overflow() { return overflow_.get(); }
   // Whose completion queue callback RPCs use: it outlives them.
   grpc::Channel* callback_owner() { return callback_owner_.get(); }
 
@@ -129,6 +133,12 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void FinishIfEnded() ABSL_LOCKS_EXCLUDED(mutex_);
   void ForceClose();
 
+  // Before there is any RPC. `queue` serves the table.
+  void CreateOverflow(std::shared_ptr<CheckoutQueue> queue);
+  // The most RPCs at a time on a connection whose peer allows `peer_limit`; 0 means any number.
+  uint32_t StreamLimit(uint32_t peer_limit) const;
+  InterceptorFactories MakeFactories() const;
+
   // A new target anchor in the place of the present one.
   void RenewAnchor();
   void RetireAnchor();
@@ -157,6 +167,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // Set by Create(), const from then on.
   std::shared_ptr<const TrackerTargets> targets_;
   std::shared_ptr<grpc::Channel> callback_owner_;
+  std::unique_ptr<Overflow> overflow_;
   grpc::ChannelArguments member_args_;
   std::shared_ptr<Dialer> dialer_;
 

@@ -194,8 +194,7 @@ void ChannelPool::Do(const SetState& order) {
             MissingReason().c_str());
   }
   connectivity_.Set(ToGrpc(order.state));
-  // While members are ready, nobody looks after the anchor's connection: by the time it is needed
-  // again, it may be as dead as theirs. One that has none yet cannot lose an RPC that way.
+  // It has just been through an outage: see Tick().
   if (order.state == PoolState::kReady && anchor_slot_->rpcs() > 0) RenewAnchor();
 }
 

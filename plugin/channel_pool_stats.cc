@@ -85,6 +85,12 @@ PoolStats ChannelPool::MakeStats() {
   AddDecisions(stats);
   AddBackends(stats);
   stats.readmissions = core_.readmissions();
+  if (overflow_ != nullptr) {
+    stats.checkout_waiters = targets_->table->waiting();
+    stats.checkout_waits = overflow_->queue().waits();
+    stats.checkout_wait_nanos = overflow_->queue().wait_time().count();
+    stats.checkouts_rejected = overflow_->rejections();
+  }
   if (anchor_slot_ != nullptr) stats.checkouts_anchor += anchor_slot_->rpcs();
   for (const Slot* old : old_anchors_) stats.checkouts_anchor += old->rpcs();
 

@@ -22,7 +22,7 @@ size_t MemberTable::PickByCost(size_t count, uint64_t ticket, Time now) const {
 
 Lease MemberTable::AcquireFor(absl::string_view key) {
   const size_t count = listed_.load(std::memory_order_acquire);
-  if (count == 0) return AcquireFallback();
+  if (count == 0) return TakeFallback();
   const Time now = BeginTime();
   const uint64_t hash = AffinityKey(key);
   std::optional<AffinityChoice> first;
@@ -39,7 +39,7 @@ Lease MemberTable::AcquireFor(absl::string_view key) {
     if (!first) first = choice;
     below = choice->score;
   }
-  // If all are full, its first takes one more.
+  // If all are full, its first takes one more, unless the table is strict.
   return AcquireFrom(first->at, count, now);
 }
 

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "plugin/io/connection_watch.h"
@@ -29,18 +30,29 @@ void Lease::End() {
   slot_ = nullptr;
 }
 
-void Lease::NoteGone() {
+void Lease::NoteGone(bool without_a_word) {
   // At once, not when the loop comes round to it: the next RPC may be this thread's.
   if (source_ == Source::kAnchor) return;
+  if (without_a_word) {
+    table_->distrusted_.store(slot_->endpoint_.load(std::memory_order_relaxed),
+                              std::memory_order_relaxed);
+    table_->distrust_until_.store(CoarseNow() + Duration(MemberTable::kDistrust).count(),
+                                  std::memory_order_release);
+  }
   table_->CloseGone(slot_);
   table_->CloseHungUp();
+}
+
+void Lease::Undo() {
+  if (slot_ == nullptr) return;
+  table_->Return(std::exchange(slot_, nullptr), Slot::kOneLease);
 }
 
 void Lease::End(RpcOutcome outcome) {
   if (slot_ == nullptr) return;
   if (began_ != Time()) table_->Measure(slot_, outcome, began_);
   if (outcome == RpcOutcome::kConnectionGone) {
-    NoteGone();
+    NoteGone(/*without_a_word=*/false);
     return End();
   }
   const bool answered =
@@ -105,6 +117,7 @@ MemberTable::MemberTable(const Options& options, Signals signals)
       ewma_(options.latency_decay),
       count_latency_(options.count_latency),
       measures_(options.picker == PickerKind::kPeakEwma || options.count_latency),
+      strict_(options.strict),
       signals_(std::move(signals)),
       list_(static_cast<size_t>(options.capacity) * kWeightMax) {
   for (int i = 0; i < kShards; ++i) shards_[i].ticket = MixTicket(i);
@@ -116,9 +129,10 @@ unsigned MemberTable::ThreadShard() {
   return shard;
 }
 
+// seq_cst: what RPCs that wait look at, here and in TryTake(). Costs what acquire costs.
 Lease MemberTable::Acquire() {
-  const size_t count = listed_.load(std::memory_order_acquire);
-  if (count == 0) return AcquireFallback();
+  const size_t count = listed_.load(std::memory_order_seq_cst);
+  if (count == 0) return TakeFallback();
   const Time now = BeginTime();
   return AcquireFrom(PickOne(count, now), count, now);
 }
@@ -135,17 +149,45 @@ size_t MemberTable::PickOne(size_t count, Time now) {
 }
 
 Lease MemberTable::AcquireFrom(size_t first, size_t count, Time now) {
+  bool full = false;
   for (const bool above_limit : {false, true}) {
+    if (above_limit && strict_) {
+      if (!full) break;
+      if (attention_above_.load(std::memory_order_relaxed) != UINT32_MAX) Notice();
+      return Lease();
+    }
     for (size_t tried = 0; tried < count; ++tried) {
       const size_t at = first + tried < count ? first + tried : first + tried - count;
       Slot* slot = list_[at].load(std::memory_order_acquire);
       if (const auto source = TryLease(slot, above_limit)) return Lease(this, slot, *source, now);
+      if (strict_ && TakesRpcs(*slot) && !IsDistrusted(*slot)) full = true;
     }
   }
-  return AcquireFallback();
+  return TakeFallback();
+}
+
+bool MemberTable::TakesRpcs(const Slot& slot) {
+  const uint64_t word = slot.word_.load(std::memory_order_relaxed);
+  return (word & Slot::kOpen) != 0 &&
+         (word >> Slot::kRpcsShift) < slot.rpcs_max_.load(std::memory_order_relaxed);
+}
+
+MemberTable::Crowd MemberTable::CountOpen() const {
+  const size_t count = listed_.load(std::memory_order_acquire);
+  std::set<const Slot*> open;  // a slot may be listed more than once
+  Crowd crowd;
+  for (size_t i = 0; i < count; ++i) {
+    const Slot* slot = list_[i].load(std::memory_order_acquire);
+    if (!TakesRpcs(*slot) || !open.insert(slot).second) continue;
+    ++crowd.open;
+    crowd.stream_limit =
+        std::min(crowd.stream_limit, slot->stream_limit_.load(std::memory_order_relaxed));
+  }
+  return crowd;
 }
 
 std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit) {
+  if (IsDistrusted(*slot)) return std::nullopt;
   bool reused;
   if (!TryTake(slot, above_limit, &reused)) return std::nullopt;
   if (!IsAlive(*slot)) {
@@ -154,6 +196,17 @@ std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit)
     return std::nullopt;
   }
   return reused ? Lease::Source::kReused : Lease::Source::kNew;
+}
+
+bool MemberTable::IsDistrusted(const Slot& slot) {
+  int64_t until = distrust_until_.load(std::memory_order_acquire);
+  if (until == 0) return false;
+  if (CoarseNow() > until) {
+    distrust_until_.compare_exchange_strong(until, 0, std::memory_order_relaxed);
+    return false;
+  }
+  return slot.endpoint_.load(std::memory_order_relaxed) ==
+         distrusted_.load(std::memory_order_relaxed);
 }
 
 bool MemberTable::IsAlive(const Slot& slot) const {
@@ -166,7 +219,7 @@ bool MemberTable::IsAlive(const Slot& slot) const {
 bool MemberTable::TryTake(Slot* slot, bool above_limit, bool* reused) {
   const uint32_t limit =
       above_limit ? UINT32_MAX : slot->stream_limit_.load(std::memory_order_relaxed);
-  uint64_t before = slot->word_.load(std::memory_order_relaxed);
+  uint64_t before = slot->word_.load(std::memory_order_seq_cst);
   // Looked at first: a lease that is undone would signal, for every RPC until the next Publish().
   if ((before & Slot::kOpen) == 0) return false;
   if (limit == UINT32_MAX) {
@@ -213,13 +266,29 @@ Lease MemberTable::AcquireFallback() {
   }
 }
 
+Lease MemberTable::TakeFallback() {
+  if (!strict_) return AcquireFallback();
+  for (;;) {
+    Slot* slot = fallback_.load(std::memory_order_seq_cst);
+    bool reused;
+    const bool taken = TryTake(slot, /*above_limit=*/false, &reused);
+    // As in AcquireFallback().
+    if (fallback_.load(std::memory_order_acquire) == slot) {
+      Notice();
+      return taken ? Lease(this, slot, Lease::Source::kAnchor) : Lease();
+    }
+    if (taken) Return(slot, Slot::kOneLease);
+  }
+}
+
 void MemberTable::Return(Slot* slot, uint64_t word) {
-  const uint64_t before = slot->word_.fetch_sub(word, std::memory_order_acq_rel);
+  const uint64_t before = slot->word_.fetch_sub(word, std::memory_order_seq_cst);
   if ((before & Slot::kOpen) == 0 && (before & Slot::kInFlightMask) == 1) signals_.idle(slot);
+  SignalRoom();
 }
 
 Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,
-                        std::shared_ptr<const UniqueFd> socket) {
+                        std::shared_ptr<const UniqueFd> socket, EndpointId endpoint) {
   if (free_.empty()) {
     slots_.emplace_back();
     free_.push_back(&slots_.back());
@@ -227,6 +296,7 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   Slot* slot = free_.back();
   free_.pop_back();
   slot->id_ = id;
+  slot->endpoint_.store(endpoint, std::memory_order_relaxed);
   slot->channel_ = std::move(channel);
   slot->socket_ = std::move(socket);
   slot->proved_.store(false, std::memory_order_relaxed);
@@ -277,7 +347,8 @@ void MemberTable::Publish(const std::vector<Slot*>& slots) {
   ScaleLoads(slots);
   // Entries first: a thread that still has the old count finds slots, at worst closed ones.
   for (size_t i = 0; i < slots.size(); ++i) list_[i].store(slots[i], std::memory_order_release);
-  listed_.store(slots.size(), std::memory_order_release);
+  listed_.store(slots.size(), std::memory_order_seq_cst);
+  SignalRoom();
 }
 
 }  // namespace predial

@@ -85,6 +85,7 @@ class alignas(64) Slot {
 
   // Written by the loop's thread while the slot is closed and not leased.
   MemberId id_{};
+  std::atomic<EndpointId> endpoint_{};  // read without a lease, too
   std::shared_ptr<grpc::Channel> channel_;
   std::shared_ptr<const UniqueFd> socket_;
 
@@ -113,20 +114,25 @@ class Lease {
   }
   ~Lease() { End(); }
 
-  bool held() const { return slot_ != nullptr; }
+  explicit operator bool() const { return slot_ != nullptr; }
   const Slot& slot() const { return *slot_; }
   Source source() const { return source_; }
 
   // The member's connection is gone: it gets no further lease from now on. Nor do others whose
-  // connections have been closed as well.
-  void NoteGone();
+  // connections have been closed as well. If it went without a word (no GOAWAY), its server may be
+  // dying, and closes its other connections one after the other: those to the same endpoint get
+  // none for MemberTable::kDistrust.
+  void NoteGone(bool without_a_word);
   // It was asked whether it really takes no more RPCs, and refused.
   void NoteRefusal() { slot_->refuses_.store(true, std::memory_order_relaxed); }
 
-  // Gives the member back, with what became of the RPC. If its connection is gone, it is noted.
+  // Gives the member back, with what became of the RPC. If its connection is gone, it is noted, as
+  // one that said so.
   void End(RpcOutcome outcome);
   // Without a word on it: the RPC was never started, or nobody asked for its status.
   void End();
+  // As if it had never been: it does not count as an RPC.
+  void Undo();
 
   // How long the RPC takes says nothing of the member: it is a stream.
   void DoNotMeasure() { began_ = {}; }
@@ -168,6 +174,9 @@ class MemberTable {
     std::function<void(MemberId)> unanswered;
     // The member's server named itself so. Once for each member.
     std::function<void(MemberId, std::string)> named;
+    // There may be a place: one came free, or others were published. Only while SetWaiting() says
+    // that someone waits for it. Also on the loop's thread.
+    std::function<void()> room = {};
   };
 
   // RPCs in a row on one member without one that ended well, after which Signals::failing comes
@@ -184,12 +193,19 @@ class MemberTable {
     FailureLimits failures = {};
     Duration latency_decay = std::chrono::seconds(10);  // of kPeakEwma
     bool count_latency = false;                         // for Slot::latency()
+    // No RPC goes on a slot at its limit, the fallback's included: see Acquire().
+    bool strict = false;
   };
   MemberTable(const Options& options, Signals signals);
 
+  // How long connections to an endpoint are left alone after one was closed without a word. Longer
+  // than a process takes to die, mostly; coarse, by a kernel tick.
+  static constexpr Duration kDistrust = std::chrono::milliseconds(8);
+
   // --- RPC threads
 
-  // A published member, or the fallback when there is none (or none that is still open).
+  // A published member, or the fallback when there is none (or none that is still open). If the
+  // table is strict and there are some, but all are full, an empty lease.
   Lease Acquire();
   // The same member for every RPC with this key, while the same are published: the next one in the
   // key's order (core/affinity.h) in place of one that takes none. Past kAffinityTries of them the
@@ -199,12 +215,23 @@ class MemberTable {
   // The fallback, whatever is published.
   Lease AcquireFallback();
 
+  // So many RPCs wait for a place. A place that comes free after this has returned, and after an
+  // Acquire() that came after it has failed, is signalled.
+  void SetWaiting(int count) { waiting_.store(count, std::memory_order_seq_cst); }
+  int waiting() const { return waiting_.load(std::memory_order_seq_cst); }
+  // The open members among those that are published, and the lowest limit among theirs.
+  struct Crowd {
+    int open = 0;
+    uint32_t stream_limit = UINT32_MAX;
+  };
+  Crowd CountOpen() const;
+
   // --- The loop's thread
 
   // A closed slot without leases, now open, but not published. `socket` is the channel's
   // connection, to be looked at; null if it has none of its own.
   Slot* Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,
-             std::shared_ptr<const UniqueFd> socket = nullptr);
+             std::shared_ptr<const UniqueFd> socket = nullptr, EndpointId endpoint = {});
   // No new leases from here on. True if none is out; otherwise Signals::idle follows.
   bool Close(Slot* slot);
   // Lets go of the channel and the socket of a closed slot. False, and nothing happens, if the slot
@@ -221,7 +248,10 @@ class MemberTable {
   void Unsuspect(Slot* slot) { slot->suspected_.store(false, std::memory_order_relaxed); }
 
   // What carries RPCs while nothing is published: an open slot. Never empty.
-  void SetFallback(Slot* slot) { fallback_.store(slot, std::memory_order_release); }
+  void SetFallback(Slot* slot) {
+    fallback_.store(slot, std::memory_order_seq_cst);
+    SignalRoom();
+  }
 
   // Signals::attention comes with the first RPC that finds this many on its member (0: with any
   // RPC), and then not again until it is set again. RPCs on the fallback always count.
@@ -259,11 +289,20 @@ class MemberTable {
   void CloseHungUp();
   // An RPC on the slot did not end well.
   void CountFailure(Slot* slot, RpcOutcome outcome);
+  // Whether the slot's endpoint has just closed another connection without a word.
+  bool IsDistrusted(const Slot& slot);
   // Whether the connection of a slot that is leased may be used: see PoolOptions::alive_check.
   bool IsAlive(const Slot& slot) const;
   // Null if the slot is not open, or is full and `above_limit` is false.
   bool TryTake(Slot* slot, bool above_limit, bool* reused);
   void Return(Slot* slot, uint64_t word);
+  // The fallback within its limit, which is the table's too.
+  Lease TakeFallback();
+  // Open, and has not carried all the RPCs that it may.
+  static bool TakesRpcs(const Slot& slot);
+  void SignalRoom() {
+    if (waiting_.load(std::memory_order_seq_cst) > 0) signals_.room();
+  }
   void Notice() {
     if (noticed_.load(std::memory_order_relaxed)) return;
     if (!noticed_.exchange(true, std::memory_order_acq_rel)) signals_.attention();
@@ -276,6 +315,7 @@ class MemberTable {
   const PeakEwma ewma_;
   const bool count_latency_;
   const bool measures_;
+  const bool strict_;
   const Signals signals_;
 
   // What changes seldom, read by every RPC.
@@ -284,6 +324,12 @@ class MemberTable {
   std::atomic<Slot*> fallback_{nullptr};
   std::atomic<uint32_t> attention_above_{0};
   std::atomic<bool> noticed_{false};
+  // By CoarseNow(); 0: nobody is distrusted.
+  std::atomic<int64_t> distrust_until_{0};
+  std::atomic<EndpointId> distrusted_{};
+
+  // Never written unless RPCs wait.
+  alignas(64) std::atomic<int> waiting_{0};
 
   // Of one thread, or a few.
   Shard shards_[kShards];

@@ -52,7 +52,7 @@ void NeverSentRetry::Resend() {
 }
 
 void NeverSentRetry::OnCompleted(bool /*ok*/) {
-  if (!member_.held()) {
+  if (!member_) {
     anchor_.End(JudgeOutcome(status_));
     return Finish(/*resent=*/true);
   }

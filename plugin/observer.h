@@ -28,7 +28,8 @@ class PoolEvents {
   virtual ~PoolEvents() = default;
 
   // A member, or the anchor, was chosen for an RPC. `took`: from the entry of the RPC into the pool
-  // to the choice.
+  // to the choice, any wait for a place included. Not called for an RPC that is refused, because
+  // all connections are full.
   virtual void OnCheckout(Duration /*took*/) {}
 
   // An RPC starts. `method` is "/package.Service/Method", valid during the call only. What is

@@ -59,6 +59,16 @@ class Checker {
 
 }  // namespace
 
+PoolOptions PoolOptions::Exclusive() {
+  PoolOptions options;
+  options.connections_min = 10;
+  options.connections_idle_min = 10;
+  options.connections_max = 50;
+  options.streams_per_connection_max = 1;
+  options.overflow = OverflowPolicy::kWait;
+  return options;
+}
+
 absl::Status PoolOptions::Validate() const {
   constexpr int kConnectionsLimit = 1024;
   const absl::Duration kMillisecond = absl::Milliseconds(1);
@@ -71,6 +81,10 @@ absl::Status PoolOptions::Validate() const {
   }
   check.Range("connections_min", connections_min, 1, kConnectionsLimit);
   check.Range("streams_per_connection_target", streams_per_connection_target, 1, 1000000);
+  check.Range("connections_idle_min", connections_idle_min, 0, connections_max);
+  check.Range("streams_per_connection_max", streams_per_connection_max, 0, 1000000);
+  check.Range("waiters_max", waiters_max, 1, 1000000);
+  check.Range("checkout_timeout", checkout_timeout, kMillisecond, absl::InfiniteDuration());
   check.Range("idle_timeout", idle_timeout, 10 * kMillisecond, absl::Hours(24));
   check.Range("connection_age_max", connection_age_max, 10 * kMillisecond,
               absl::InfiniteDuration());

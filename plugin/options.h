@@ -62,7 +62,26 @@ struct HealthOptions {
   int rpc_errors_max = 100;
 };
 
+// What becomes of an RPC when every ready connection is full: at its peer's stream limit
+// (SETTINGS_MAX_CONCURRENT_STREAMS), or at streams_per_connection_max.
+enum class OverflowPolicy {
+  // It goes to one of them all the same, and at the peer's limit waits inside gRPC, in no order and
+  // until its deadline.
+  kShare,
+  // It fails at once with RESOURCE_EXHAUSTED and a message that names the limit.
+  kFailFast,
+  // A synchronous RPC waits, first come, first served, until a place is free: at most waiters_max
+  // of them, and for checkout_timeout. It fails with RESOURCE_EXHAUSTED when that is over, and with
+  // DEADLINE_EXCEEDED when its own deadline is over first; the message says which. Asynchronous and
+  // callback RPCs never block, and fail as with kFailFast.
+  kWait,
+};
+
 struct PoolOptions {
+  // A pool of connections with one RPC at a time on each, as is usual for other protocols: 10 are
+  // kept idle beyond those in use, there are 50 at most, and RPCs wait for one to be free.
+  static PoolOptions Exclusive();
+
   // Connections kept ready, all endpoints together; each endpoint in use has at least one, as far
   // as connections_max allows. Each costs two descriptors and about 25 KiB here, and one HTTP/2
   // connection on the server. Default 2; range [1, connections_max].
@@ -73,8 +92,29 @@ struct PoolOptions {
   int connections_max = 16;
 
   // The pool grows when the RPCs in flight exceed this many per connection (or 80 % of the peer's
-  // SETTINGS_MAX_CONCURRENT_STREAMS, if that is less). Default 32; range [1, 1000000].
+  // SETTINGS_MAX_CONCURRENT_STREAMS, or of streams_per_connection_max, if that is less). Default
+  // 32; range [1, 1000000].
   int streams_per_connection_target = 32;
+
+  // Connections kept beyond those that the load needs, within connections_max: for loads that come
+  // at once. Default 0; range [0, connections_max].
+  int connections_idle_min = 0;
+
+  // Most RPCs at a time on one connection. Never more while another has room; with kFailFast and
+  // kWait, never more at all, on the ordinary channel that carries RPCs while none is ready
+  // included. The pool's own health checks do not count. Default 0: only the peer's limit; range
+  // [0, 1000000].
+  int streams_per_connection_max = 0;
+
+  // What becomes of an RPC when every connection is full.
+  OverflowPolicy overflow = OverflowPolicy::kShare;
+
+  // With kWait: most RPCs that wait at a time. Default 1000; range [1, 1000000].
+  int waiters_max = 1000;
+
+  // With kWait: how long an RPC may wait for a place. Its own deadline ends the wait, too. Default
+  // 5 s; range [1 ms, infinite].
+  absl::Duration checkout_timeout = absl::Seconds(5);
 
   // A connection that the load has not needed for this long is closed, down to connections_min.
   // Default 30 s; range [10 ms, 24 h].

@@ -87,6 +87,13 @@ Settings AllSettings() {
   s.Add<int>(
       "streams_per_connection_target", [](O& o) -> int& { return o.streams_per_connection_target; },
       1, 1000000);
+  s.Add<int>(
+      "connections_idle_min", [](O& o) -> int& { return o.connections_idle_min; }, 0, 16);
+  s.Add<int>(
+      "streams_per_connection_max", [](O& o) -> int& { return o.streams_per_connection_max; }, 0,
+      1000000);
+  s.Add<int>(
+      "waiters_max", [](O& o) -> int& { return o.waiters_max; }, 1, 1000000);
   s.Add<D>(
       "idle_timeout", [](O& o) -> D& { return o.idle_timeout; }, ms(10), absl::Hours(24));
   s.Add<int>(
@@ -147,6 +154,26 @@ Settings AllSettings() {
 }
 
 TEST(OptionsTest, TheDefaultsAreValid) { EXPECT_EQ(PoolOptions().Validate(), absl::OkStatus()); }
+
+TEST(OptionsTest, TheExclusivePresetIsValid) {
+  const PoolOptions options = PoolOptions::Exclusive();
+  EXPECT_EQ(options.Validate(), absl::OkStatus());
+  EXPECT_EQ(options.streams_per_connection_max, 1);
+  EXPECT_EQ(options.connections_idle_min, 10);
+  EXPECT_EQ(options.connections_max, 50);
+  EXPECT_EQ(options.overflow, OverflowPolicy::kWait);
+}
+
+// It may be infinite.
+TEST(OptionsTest, TheCheckoutTimeoutIsAboveZero) {
+  PoolOptions options;
+  options.checkout_timeout = absl::InfiniteDuration();
+  EXPECT_EQ(options.Validate(), absl::OkStatus());
+  options.checkout_timeout = absl::Milliseconds(1);
+  EXPECT_EQ(options.Validate(), absl::OkStatus());
+  options.checkout_timeout -= absl::Nanoseconds(1);
+  EXPECT_THAT(options.Validate().ToString(), HasSubstr("checkout_timeout is 999.999us"));
+}
 
 TEST(OptionsTest, TakesTheEndsOfEachRange) {
   for (const Setting& setting : AllSettings().valid) {

@@ -16,6 +16,7 @@
 #include "plugin/io/target.h"
 #include "plugin/lame_channel.h"
 #include "plugin/member_table.h"
+#include "plugin/overflow.h"
 
 namespace predial {
 namespace {
@@ -175,8 +176,21 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
   const Time asked = events == nullptr ? Time() : Clock::now();
   // A member would drop per-call credentials and send the RPC; an ordinary channel refuses to, over
   // plaintext.
-  Lease lease = context->credentials() == nullptr ? Choose(*context, *pool_)
-                                                  : pool_->table().AcquireFallback();
+  Overflow* const overflow = pool_->overflow();
+  Lease lease;
+  if (context->credentials() != nullptr) {
+    lease = pool_->table().AcquireFallback();
+  } else if (overflow == nullptr) {
+    lease = Choose(*context, *pool_);
+  } else {
+    Overflow::Checkout checkout =
+        overflow->Acquire(context, queue, [&] { return Choose(*context, *pool_); });
+    if (checkout.refusal != nullptr) {
+      const StartingRpc rpc(Lease(), events == nullptr ? Time() : Clock::now());
+      return ChannelAccess::CreateCall(checkout.refusal.get(), method, context, queue);
+    }
+    lease = std::move(checkout.lease);
+  }
   const Time began = events == nullptr ? Time() : Clock::now();
   if (events != nullptr) events->OnCheckout(began - asked);
   const StartingRpc rpc(std::move(lease), began);

@@ -7,7 +7,8 @@
 // Every RPC of a stub goes over one of several HTTP/2 connections that were dialed before they were
 // needed; dead ones are noticed and replaced, health is watched, the number follows the load. While
 // no connection is ready, RPCs go over an ordinary gRPC channel, with gRPC's own queueing,
-// wait_for_ready, deadlines and errors: CreateCall never blocks.
+// wait_for_ready, deadlines and errors: CreateCall never blocks, but for synchronous RPCs under
+// OverflowPolicy::kWait.
 //
 // Threads:   thread-safe, as grpc::Channel is.
 // Ownership: shared by the stubs. RPCs in flight go on when the last reference is dropped;

@@ -47,12 +47,20 @@ class RecordedSignals {
       MutexLock lock(mutex_);
       named_.emplace_back(member, std::move(backend));
     };
+    signals.room = [this] {
+      MutexLock lock(mutex_);
+      ++rooms_;
+    };
     return signals;
   }
 
   int TakeAttentions() {
     MutexLock lock(mutex_);
     return std::exchange(attentions_, 0);
+  }
+  int TakeRooms() {
+    MutexLock lock(mutex_);
+    return std::exchange(rooms_, 0);
   }
   std::vector<Slot*> TakeIdle() {
     MutexLock lock(mutex_);
@@ -82,6 +90,7 @@ class RecordedSignals {
  private:
   Mutex mutex_;
   int attentions_ ABSL_GUARDED_BY(mutex_) = 0;
+  int rooms_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Slot*> idle_ ABSL_GUARDED_BY(mutex_);
   std::vector<MemberId> going_away_ ABSL_GUARDED_BY(mutex_);
   std::vector<MemberId> worn_ ABSL_GUARDED_BY(mutex_);

@@ -66,6 +66,12 @@ struct PoolStats {
     return all == 0 ? 0 : static_cast<double>(checkouts_reused) / all;
   }
 
+  // Of OverflowPolicy::kFailFast and kWait; see there.
+  int checkout_waiters = 0;         // RPCs that wait for a place now
+  int64_t checkout_waits = 0;       // that waited so far, with success or without
+  int64_t checkout_wait_nanos = 0;  // how long, all together
+  std::array<int64_t, kRejectReasons> checkouts_rejected = {};  // by RejectReason
+
   std::array<int64_t, kDialResults> dials = {};            // by DialResult
   std::array<int64_t, kCloseReasons> closed = {};          // by CloseReason
   std::array<int64_t, kHealthResults> health_checks = {};  // by HealthResult

@@ -116,8 +116,8 @@ Actions PoolCore::OnGoingAway(Time now, MemberId id, bool proved) {
 Actions PoolCore::OnTick(Time now, const LoadSample& load) {
   Actions actions;
   if (shut_down_) return actions;
-  int64_t in_flight = load.anchor_in_flight;
-  active_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0;
+  int64_t in_flight = load.anchor_in_flight + load.waiting;
+  active_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0 || load.waiting > 0;
   for (const LoadSample::Of& sample : load.members) {
     Member* member = Find(sample.member);
     if (member == nullptr) continue;
@@ -132,7 +132,7 @@ Actions PoolCore::OnTick(Time now, const LoadSample& load) {
   }
   JudgeLatencies(now, load);
   if (active_) last_activity_ = now;
-  demand_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0;
+  demand_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0 || load.waiting > 0;
   last_tick_ = now;
   sizing_.OnLoad(now, in_flight, stream_limit_);
   Reconcile(now, actions);

@@ -69,6 +69,8 @@ struct LoadSample {
   // RPCs that found no ready member: begun since the last sample, and in flight now.
   int64_t anchor_rpcs = 0;
   int64_t anchor_in_flight = 0;
+  // RPCs that wait for a place on a member.
+  int64_t waiting = 0;
 };
 
 // How long a member has been silent, when an RPC on it, or on another member of its endpoint, has

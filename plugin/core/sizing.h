@@ -1,9 +1,10 @@
 // Sizing: how many members the load asks for. Pure.
 //
 // Grows at once; shrinks one member at a time, each once it has not been needed for idle_timeout.
-// With L RPCs in flight, and T of them to a member, ceil(L / T) members are needed, within [min,
-// max], where T = min(streams_target, 80 % of the peer's stream limit): a member at its limit
-// queues, so there is room left for what arrives while the next one connects.
+// With L RPCs in flight or waiting for a place, and T of them to a member, ceil(L / T) + idle_min
+// members are needed, within [min, max], where T = min(streams_target, 80 % of the stream limit:
+// the peer's or streams_max): a member at its limit is full, so there is room left for what arrives
+// while the next one connects.
 //
 // Threads: thread-compatible.
 #pragma once
@@ -20,6 +21,8 @@ struct SizingPolicy {
   int max = 16;
   int streams_target = 32;
   Duration idle_timeout = std::chrono::seconds(30);
+  int streams_max = 0;  // most RPCs at a time on one member; 0: no limit but the peer's
+  int idle_min = 0;     // members beyond those that the load needs
 };
 
 class Sizing {
@@ -27,7 +30,8 @@ class Sizing {
   // `start` is when the pool begins.
   Sizing(const SizingPolicy& policy, Time start);
 
-  // `in_flight` RPCs were seen at `now`; `stream_limit` is the peer's, 0 if it has none.
+  // `in_flight` RPCs, those that wait for a place included, were seen at `now`; `stream_limit` is
+  // the peer's, 0 if it has none.
   void OnLoad(Time now, int64_t in_flight, uint32_t stream_limit);
 
   // Members that the last load needs.

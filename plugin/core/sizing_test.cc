@@ -46,6 +46,38 @@ TEST(SizingTest, APeersStreamLimitMakesItGrowSooner) {
   EXPECT_EQ(sizing.StreamsPerMember(0xFFFFFFFF), 10);
 }
 
+TEST(SizingTest, AStreamLimitOfOnesOwnMakesItGrowSoonerToo) {
+  SizingPolicy policy;
+  policy.streams_target = 10;
+  policy.streams_max = 5;
+  const Sizing sizing(policy, kStart);
+  EXPECT_EQ(sizing.StreamsPerMember(0), 4);
+  EXPECT_EQ(sizing.StreamsPerMember(100), 4);
+  EXPECT_EQ(sizing.StreamsPerMember(2), 1);
+  policy.streams_max = 1;
+  EXPECT_EQ(Sizing(policy, kStart).StreamsPerMember(0), 1);
+}
+
+TEST(SizingTest, KeepsIdleMembersBeyondThoseInUse) {
+  SizingPolicy policy;
+  policy.min = 1;
+  policy.max = 8;
+  policy.streams_target = 1;
+  policy.idle_min = 3;
+  policy.idle_timeout = seconds(30);
+  Sizing sizing(policy, kStart);
+  EXPECT_EQ(sizing.wanted(), 3);
+  sizing.OnLoad(kStart, 0, 0);
+  EXPECT_EQ(sizing.wanted(), 3);
+  sizing.OnLoad(kStart, 2, 0);
+  EXPECT_EQ(sizing.wanted(), 5);
+  sizing.OnLoad(kStart, 7, 0);
+  EXPECT_EQ(sizing.wanted(), 8);
+  sizing.OnLoad(kStart + seconds(31), 0, 0);
+  EXPECT_EQ(sizing.wanted(), 3);
+  EXPECT_EQ(sizing.Kept(kStart + seconds(31)), 3);
+}
+
 TEST(SizingTest, ShrinksEachMemberOnceUnneededForTheIdleTimeout) {
   Sizing sizing = Make();
   sizing.OnLoad(kStart, 50, 0);                // 5

@@ -76,6 +76,22 @@ const char* ToString(DialResult result) {
   return "unknown";
 }
 
+const char* ToString(RejectReason reason) {
+  switch (reason) {
+    case RejectReason::kFull:
+      return "full";
+    case RejectReason::kCannotWait:
+      return "cannot_wait";
+    case RejectReason::kWaitersMax:
+      return "waiters_max";
+    case RejectReason::kCheckoutTimeout:
+      return "checkout_timeout";
+    case RejectReason::kDeadline:
+      return "deadline";
+  }
+  return "unknown";
+}
+
 const char* ToString(HealthResult result) {
   switch (result) {
     case HealthResult::kServing:

@@ -105,6 +105,18 @@ enum class LossReason {
 inline constexpr int kLossReasons = 4;
 const char* ToString(LossReason reason);
 
+// Why an RPC did not get a place on a connection, because all were full. Becomes the `reason` label
+// of predial_checkouts_rejected_total.
+enum class RejectReason {
+  kFull,             // OverflowPolicy::kFailFast
+  kCannotWait,       // it was not a synchronous RPC, and those do not wait
+  kWaitersMax,       // as many others as may wait did so
+  kCheckoutTimeout,  // none came free within checkout_timeout
+  kDeadline,         // none came free before its own deadline
+};
+inline constexpr int kRejectReasons = 5;
+const char* ToString(RejectReason reason);
+
 // RPCs in a row on one member, none of which ended well.
 enum class FailureStreak {
   kAiling,  // all of them as of an ailing server or connection

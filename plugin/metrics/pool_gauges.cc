@@ -31,6 +31,7 @@ void PoolGauges::Add(const PoolStats& stats, bool by_endpoint) {
   connections_max += stats.connections_max;
   connections_wanted += stats.connections_wanted;
   leases += stats.leases;
+  checkout_waiters += stats.checkout_waiters;
   panicking += stats.panic ? 1 : 0;
   const int64_t streams = stats.peer_max_concurrent_streams;
   if (streams != 0 && (peer_max_concurrent_streams == 0 || streams < peer_max_concurrent_streams)) {

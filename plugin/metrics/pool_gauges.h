@@ -30,6 +30,7 @@ struct PoolGauges {
   int64_t connections_wanted = 0;
   int64_t spares = 0;
   int64_t leases = 0;
+  int64_t checkout_waiters = 0;
   int64_t panicking = 0;  // pools that ignore health
   // The smallest that any has seen; 0 if none has seen a limit.
   int64_t peer_max_concurrent_streams = 0;

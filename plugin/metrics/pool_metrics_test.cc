@@ -55,6 +55,10 @@ TEST(PoolMetricsTest, EveryNumberOfPoolStatsArrives) {
   pool.stats->connections_wanted = 7;
   pool.stats->leases = 8;
   pool.stats->panic = true;
+  pool.stats->checkout_waiters = 15;
+  pool.stats->checkout_waits = 16;
+  pool.stats->checkout_wait_nanos = 2'500'000'000;
+  for (int i = 0; i < kRejectReasons; ++i) pool.stats->checkouts_rejected[i] = 400 + i;
   pool.stats->checkouts_reused = 9;
   pool.stats->checkouts_new = 10;
   pool.stats->checkouts_anchor = 11;
@@ -81,6 +85,13 @@ TEST(PoolMetricsTest, EveryNumberOfPoolStatsArrives) {
   EXPECT_EQ(Value(f, "predial_connections_wanted", Target("t")), 7);
   EXPECT_EQ(Value(f, "predial_leases", Target("t")), 8);
   EXPECT_EQ(Value(f, "predial_panic", Target("t")), 1);
+  EXPECT_EQ(Value(f, "predial_checkout_waiters", Target("t")), 15);
+  EXPECT_EQ(Value(f, "predial_checkout_waits_total", Target("t")), 16);
+  EXPECT_EQ(Value(f, "predial_checkout_wait_seconds_total", Target("t")), 2.5);
+  for (int i = 0; i < kRejectReasons; ++i) {
+    const char* reason = ToString(static_cast<RejectReason>(i));
+    EXPECT_EQ(Value(f, "predial_checkouts_rejected_total", With("t", "reason", reason)), 400 + i);
+  }
   EXPECT_EQ(Value(f, "predial_peer_max_concurrent_streams", Target("t")), 14);
   EXPECT_EQ(Value(f, "predial_checkouts_total", With("t", "source", "reused")), 9);
   EXPECT_EQ(Value(f, "predial_checkouts_total", With("t", "source", "new")), 10);

@@ -17,6 +17,9 @@ void ForEachCounter(PoolTotals& totals, const PoolTotals& other, Combine combine
   each(totals.rotations, other.rotations);
   each(totals.rpcs_retried, other.rpcs_retried);
   each(totals.rpcs_lost, other.rpcs_lost);
+  each(totals.rejected, other.rejected);
+  totals.checkout_waits = combine(totals.checkout_waits, other.checkout_waits);
+  totals.checkout_wait_nanos = combine(totals.checkout_wait_nanos, other.checkout_wait_nanos);
   totals.ejections = combine(totals.ejections, other.ejections);
   totals.readmissions = combine(totals.readmissions, other.readmissions);
 }
@@ -32,6 +35,9 @@ PoolTotals PoolTotals::Of(const PoolStats& stats) {
   totals.rotations = stats.rotations;
   totals.rpcs_retried = stats.rpcs_retried;
   totals.rpcs_lost = stats.rpcs_lost;
+  totals.rejected = stats.checkouts_rejected;
+  totals.checkout_waits = stats.checkout_waits;
+  totals.checkout_wait_nanos = stats.checkout_wait_nanos;
   totals.ejections = stats.ejections;
   totals.readmissions = stats.readmissions;
   return totals;

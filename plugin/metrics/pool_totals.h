@@ -23,6 +23,9 @@ struct PoolTotals {
   std::array<int64_t, kRotateReasons> rotations = {};           // by RotateReason
   std::array<int64_t, kNeverSentReasons> rpcs_retried = {};     // by NeverSent
   std::array<int64_t, kLossReasons> rpcs_lost = {};             // by LossReason
+  std::array<int64_t, kRejectReasons> rejected = {};            // by RejectReason
+  int64_t checkout_waits = 0;
+  int64_t checkout_wait_nanos = 0;
   int64_t ejections = 0;
   int64_t readmissions = 0;
 

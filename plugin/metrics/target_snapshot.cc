@@ -125,6 +125,8 @@ void AddFamilies(const std::vector<TargetSnapshot>& snapshots, bool by_endpoint,
            "Sockets dialed ahead of need and not yet in use.", families);
   AddGauge(snapshots, "predial_leases", &PoolGauges::leases,
            "RPCs in flight on the pool's connections.", families);
+  AddGauge(snapshots, "predial_checkout_waiters", &PoolGauges::checkout_waiters,
+           "RPCs that wait for a place on a connection.", families);
   AddGauge(snapshots, "predial_panic", &PoolGauges::panicking,
            "Pools that ignore health because too many of their connections are ejected.", families);
   AddPerTarget(
@@ -158,6 +160,20 @@ void AddFamilies(const std::vector<TargetSnapshot>& snapshots, bool by_endpoint,
   AddHistograms(snapshots, "predial_checkout_seconds", &TargetSnapshot::checkout,
                 "Time from an RPC's entry into the pool to the choice of its connection.",
                 families);
+  AddTotal(snapshots, "predial_checkout_waits_total", &PoolTotals::checkout_waits,
+           "RPCs that waited for a place on a connection, with success or without.", families);
+  AddPerTarget(
+      snapshots,
+      MakeFamily("predial_checkout_wait_seconds_total", MetricType::Counter,
+                 "Time that RPCs waited for a place on a connection, all together."),
+      [](const TargetSnapshot& snapshot) -> std::optional<double> {
+        return static_cast<double>(snapshot.totals.checkout_wait_nanos) / 1e9;
+      },
+      families);
+  AddTotals(
+      snapshots, "predial_checkouts_rejected_total", "reason", &PoolTotals::rejected,
+      [](size_t i) { return ToString(static_cast<RejectReason>(i)); },
+      "RPCs that failed because all connections were full, by reason.", families);
   AddTotals(
       snapshots, "predial_dials_total", "result", &PoolTotals::dials,
       [](size_t i) { return ToString(static_cast<DialResult>(i)); }, "Dials that ended, by result.",
