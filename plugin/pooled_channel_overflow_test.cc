@@ -287,9 +287,8 @@ TEST_F(OverflowTest, ThePoolGrowsForThoseWhoWait) {
 TEST_F(OverflowTest, IdleConnectionsAreKeptBeyondThoseInUse) {
   PoolOptions options = OnePlace(OverflowPolicy::kFailFast);
   options.connections_max = 6;
-  options.connections_idle_min = 2;
+  options.connections_min = options.connections_idle_min = 2;
   Connect(options);
-  ASSERT_TRUE(WaitForReadyMembers(*channel_, 2));
   std::vector<std::unique_ptr<HeldRpc>> held;
   for (int in_use = 1; in_use <= 4; ++in_use) {
     held.push_back(std::make_unique<HeldRpc>(channel_));
