@@ -36,8 +36,7 @@ void Lease::NoteGone(bool without_a_word) {
   if (without_a_word) {
     table_->distrusted_.store(slot_->endpoint_.load(std::memory_order_relaxed),
                               std::memory_order_relaxed);
-    table_->distrust_until_.store(CoarseNow() + Duration(MemberTable::kDistrust).count(),
-                                  std::memory_order_release);
+    table_->distrusted_since_.store(CoarseNow(), std::memory_order_release);
   }
   table_->CloseGone(slot_);
   table_->CloseHungUp();
@@ -58,7 +57,9 @@ void Lease::End(RpcOutcome outcome) {
   const bool answered =
       outcome == RpcOutcome::kOk || outcome == RpcOutcome::kError || outcome == RpcOutcome::kFailed;
   if (answered) {
-    if (table_->alive_check_) slot_->answered_.store(CoarseNow(), std::memory_order_relaxed);
+    if (table_->alive_check_ || table_->distrusted_since_.load(std::memory_order_relaxed) != 0) {
+      slot_->answered_.store(CoarseNow(), std::memory_order_relaxed);
+    }
     // Written only once, so that the line stays shared.
     if (!slot_->proved_.load(std::memory_order_relaxed)) {
       slot_->proved_.store(true, std::memory_order_relaxed);
@@ -199,14 +200,16 @@ std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit)
 }
 
 bool MemberTable::IsDistrusted(const Slot& slot) {
-  int64_t until = distrust_until_.load(std::memory_order_acquire);
-  if (until == 0) return false;
-  if (CoarseNow() > until) {
-    distrust_until_.compare_exchange_strong(until, 0, std::memory_order_relaxed);
+  int64_t since = distrusted_since_.load(std::memory_order_acquire);
+  if (since == 0) return false;
+  if (CoarseNow() - since > Duration(kDistrust).count()) {
+    distrusted_since_.compare_exchange_strong(since, 0, std::memory_order_relaxed);
     return false;
   }
   return slot.endpoint_.load(std::memory_order_relaxed) ==
-         distrusted_.load(std::memory_order_relaxed);
+             distrusted_.load(std::memory_order_relaxed) &&
+         slot.answered_.load(std::memory_order_relaxed) <= since &&
+         slot.opened_.load(std::memory_order_relaxed) <= since;
 }
 
 bool MemberTable::IsAlive(const Slot& slot) const {
@@ -307,6 +310,7 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   slot->worn_at_.store(UINT64_MAX, std::memory_order_relaxed);
   slot->rpcs_max_.store(UINT64_MAX, std::memory_order_relaxed);
   slot->answered_.store(0, std::memory_order_relaxed);
+  slot->opened_.store(CoarseNow() + 1, std::memory_order_relaxed);
   slot->ewma_.store(PeakEwma::kNoSample, std::memory_order_relaxed);
   slot->latencies_.store(0, std::memory_order_relaxed);
   slot->latency_nanos_.store(0, std::memory_order_relaxed);

@@ -77,6 +77,8 @@ class alignas(64) Slot {
   std::atomic<uint32_t> load_scale_{1};
   // When the last answer came, by CoarseNow().
   std::atomic<int64_t> answered_{0};
+  // Connections that were distrusted at this time or before are others: by CoarseNow().
+  std::atomic<int64_t> opened_{0};
   // Never above it while another member has room.
   std::atomic<uint32_t> stream_limit_{UINT32_MAX};
   // RPCs so far from which on it is worn, and at which it takes no more.
@@ -121,7 +123,7 @@ class Lease {
   // The member's connection is gone: it gets no further lease from now on. Nor do others whose
   // connections have been closed as well. If it went without a word (no GOAWAY), its server may be
   // dying, and closes its other connections one after the other: those to the same endpoint get
-  // none for MemberTable::kDistrust.
+  // none until they have answered one, or for MemberTable::kDistrust.
   void NoteGone(bool without_a_word);
   // It was asked whether it really takes no more RPCs, and refused.
   void NoteRefusal() { slot_->refuses_.store(true, std::memory_order_relaxed); }
@@ -198,9 +200,9 @@ class MemberTable {
   };
   MemberTable(const Options& options, Signals signals);
 
-  // How long connections to an endpoint are left alone after one was closed without a word. Longer
-  // than a process takes to die, mostly; coarse, by a kernel tick.
-  static constexpr Duration kDistrust = std::chrono::milliseconds(8);
+  // How long connections to an endpoint are left alone at most after one was closed without a word:
+  // longer than a process takes to die.
+  static constexpr Duration kDistrust = std::chrono::milliseconds(100);
 
   // --- RPC threads
 
@@ -325,7 +327,7 @@ class MemberTable {
   std::atomic<uint32_t> attention_above_{0};
   std::atomic<bool> noticed_{false};
   // By CoarseNow(); 0: nobody is distrusted.
-  std::atomic<int64_t> distrust_until_{0};
+  std::atomic<int64_t> distrusted_since_{0};
   std::atomic<EndpointId> distrusted_{};
 
   // Never written unless RPCs wait.
