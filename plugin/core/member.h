@@ -34,6 +34,7 @@ struct Member {
   MemberId id;
   EndpointId endpoint;
   Time connecting_since;
+  bool primed = false;  // see Connect
 
   // Valid once it was ready.
   Time ready_since = {};
@@ -48,7 +49,9 @@ struct Member {
 
   uint64_t rpcs_max = UINT64_MAX;  // as ordered
   double jitter = 0;               // in [0, 1): its own
-  // To be replaced: stays ready until another is.
+  // To be replaced when it is its turn.
+  RotateReason due_for = RotateReason::kNone;
+  // Being replaced: stays ready until another is.
   RotateReason rotating = RotateReason::kNone;
 
   CloseReason drain_reason = CloseReason::kShutdown;  // kDraining

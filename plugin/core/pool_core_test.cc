@@ -53,7 +53,7 @@ class PoolCoreTest : public testing::Test {
     return Text(core().OnConnectFailed(now_, M(id), result));
   }
   Lines PeerClosed(uint64_t id, bool proved = true) {
-    return Text(core().OnPeerClosed(now_, M(id), proved));
+    return Text(core().OnPeerClosed(now_, M(id), {proved}));
   }
   Lines Drained(uint64_t id) { return Text(core().OnDrained(now_, M(id))); }
   Lines Checked(uint64_t id, HealthResult result) {
@@ -342,9 +342,9 @@ TEST_F(PoolCoreTest, AMemberThatDoesNotAnswerItsChecksIsReplaced) {
 
 TEST_F(PoolCoreTest, AMemberThatIsGoingAwayIsReplaced) {
   StartWithTwoReady();
-  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3), /*proved=*/true)),
+  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3), {/*proved=*/true})),
               ElementsAre("Drain{3}", "Connect{4, 1}", "Publish{2}"));
-  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3), /*proved=*/true)), IsEmpty());
+  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3), {/*proved=*/true})), IsEmpty());
   EXPECT_THAT(Drained(3), ElementsAre("Close{3, going_away}"));
 }
 

@@ -58,7 +58,7 @@ std::map<EndpointId, PoolCore::Tally> PoolCore::CountMembers() const {
         ++(member.rotating == RotateReason::kNone ? tally.ready : tally.rotating);
         break;
       case MemberState::kEjected:
-        ++tally.ejected;
+        ++(member.suspect ? tally.suspect : tally.ejected);
         break;
       case MemberState::kDraining:
       case MemberState::kClosed:
@@ -75,10 +75,13 @@ void PoolCore::JudgeHealth(Time now, Actions& actions) {
     const bool ejected = now < endpoint.ejected_until;
     if (endpoint.ejected && !ejected) Log(now, "half_open", endpoint, "its ejection is over");
     endpoint.ejected = ejected;
+    if (endpoint.half_open && now >= endpoint.half_open_until) {
+      CloseHalfOpen(now, endpoint, "no RPC has failed on it since its ejection");
+    }
     if (!endpoint.listed) continue;
     const Tally& tally = tallies.at(id);
-    healths.push_back(
-        {endpoint.serving && !endpoint.ejected, tally.ready + tally.rotating, tally.ejected});
+    healths.push_back({endpoint.serving && !endpoint.ejected, tally.ready + tally.rotating,
+                       tally.ejected + tally.suspect});
   }
   const bool panic = IsPanic(policy_.health, healths);
   if (panic != panic_) {
@@ -168,7 +171,7 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
   int total = 0;
   int connecting = 0;
   for (const auto& [id, tally] : tallies) {
-    total += tally.used() + tally.ejected + tally.rotating;
+    total += tally.connecting + tally.held();
     connecting += tally.connecting;
   }
   if (local_failures_ > 0 && (now < local_retry_at_ || connecting > 0)) return;
@@ -184,20 +187,17 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
       if (connecting >= policy_.dials_max) return;
       if (local_failures_ > 0 && connecting > 0) return;  // one attempt, to see
       if (total >= policy_.sizing.max) {
-        if (tally.rotating > 0) {
-          // No room to make before break.
-          DrainOne(now, id, CloseReason::kRotated, actions);
-          --tally.rotating;
-        } else {
-          const std::optional<EndpointId> above = MostAbove(shares);
-          if (!above) return;
+        if (const std::optional<EndpointId> above = MostAbove(shares)) {
           DrainOne(now, *above, CloseReason::kRebalanced, actions);
           --tallies[*above].ready;
+          --total;
+        } else if (tally.rotating == 0 || total > policy_.sizing.max) {
+          continue;
         }
-        --total;
+        // One above the maximum, which one that is being replaced will make room for.
       }
       const MemberId member{++last_id_};
-      members_.emplace(member, Member(member, id, now));
+      members_.emplace(member, Member(member, id, now)).first->second.primed = endpoint.suspect;
       actions.push_back(Connect{member, id, endpoint.suspect});
       ++tally.connecting;
       ++connecting;
@@ -313,8 +313,9 @@ void PoolCore::JudgeState(Actions& actions) {
 }
 
 Time PoolCore::NextTick(Time now) const {
+  if (shut_down_) return Time::max();
   Time next = NextRotation(now);
-  if (shut_down_ || suspended_) return next;
+  if (suspended_) return next;
   if (active_) next = std::min(next, last_tick_ + kTick);
   const auto tallies = CountMembers();
   const auto shares = Shares(wanted());
@@ -335,6 +336,7 @@ Time PoolCore::NextTick(Time now) const {
   for (const auto& [id, endpoint] : endpoints_) {
     if (endpoint.spares > 0) next = std::min(next, last_activity_ + policy_.spares_after_use);
     if (endpoint.ejected) next = std::min(next, endpoint.ejected_until);
+    if (endpoint.half_open) next = std::min(next, endpoint.half_open_until);
     if (endpoints_.size() > 1 && endpoint.returned != Time() &&
         WeightOf(now, endpoint) < kWeightMax) {
       next = std::min(next, now + policy_.slow_start / kWeightMax);
