@@ -122,7 +122,7 @@ void Lifetime::JudgeMember(const MemberEnd& end) {
       forget_at_ = end.at + relearn_;
     } else if (!scout_since_ && end.age >= kAgeMin && Same(before.age, end.age)) {
       // Without a scout it can only be guessed: the same age, after different work.
-      age_limit_ = age_limit_ ? std::min(*age_limit_, end.age) : end.age;
+      age_limit_ = std::min({before.age, end.age, age_limit_.value_or(end.age)});
       age_guessed_ = true;
       forget_at_ = end.at + relearn_;
     }

@@ -2,9 +2,22 @@
 #include "plugin/core/pool_core.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace predial {
+namespace {
+
+// A dial has one outcome. Aborts on a second one.
+void CheckIsConnecting(const Member& member) {
+  if (member.state() == MemberState::kConnecting) return;
+  std::fprintf(stderr, "predial: a second outcome for member %llu, which is %s\n",
+               static_cast<unsigned long long>(member.id), ToString(member.state()));
+  std::abort();
+}
+
+}  // namespace
 
 PoolCore::PoolCore(const PoolPolicy& policy, uint64_t seed, Time start)
     : policy_(policy),
@@ -48,6 +61,7 @@ Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
+  CheckIsConnecting(*member);
   member->MoveTo(MemberState::kReady);
   member->ready_since = now;
   member->last_activity = now;
@@ -75,6 +89,7 @@ Actions PoolCore::OnConnectFailed(Time now, MemberId id, DialResult result) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
+  CheckIsConnecting(*member);
   NoteFailure(now, *member, result);
   CloseMember(now, *member, CloseReason::kSetupFailed, actions);
   Reconcile(now, actions);
