@@ -69,8 +69,8 @@ struct PoolOptions {
   int connections_min = 2;
 
   // Most connections at any time, all endpoints together, those being dialed included. Extra are
-  // spares, anchors, one while another is being replaced, and those that take no more RPCs and
-  // finish their last. Default 16; range [1, 1024].
+  // spares, anchors, one that is dialed to replace another or to try an address that has failed,
+  // and those that take no more RPCs and finish their last. Default 16; range [1, 1024].
   int connections_max = 16;
 
   // The pool grows when the RPCs in flight exceed this many per connection (or 80 % of the peer's

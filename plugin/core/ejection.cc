@@ -34,7 +34,11 @@ Actions PoolCore::OnChecked(Time now, MemberId id, HealthResult result) {
   if (member == nullptr) return actions;
   member->check_pending = false;
   member->last_activity = now;
-  if (result != HealthResult::kNoAnswer) member->checks_unanswered = 0;
+  member->last_check = now;
+  if (result != HealthResult::kNoAnswer) {
+    member->checks_unanswered = 0;
+    endpoints_.at(member->endpoint).suspect = false;
+  }
   const bool suspect = std::exchange(member->suspect, false);
   switch (result) {
     case HealthResult::kServing:
@@ -184,6 +188,7 @@ void PoolCore::SuspectMember(Time now, Member& member, const std::string& reason
 void PoolCore::Eject(Time now, Member& member, std::string reason) {
   Log(now, "eject", member, std::move(reason));
   member.MoveTo(MemberState::kEjected);
+  member.last_check = now;
   ++ejections_;
 }
 

@@ -4,7 +4,10 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
+#include <utility>
 
+#include "plugin/core/member.h"
 #include "plugin/core/pool_core.h"
 #include "plugin/core/pool_core_test_util.h"
 #include "plugin/core/types.h"
@@ -228,6 +231,41 @@ TEST_F(EjectionTest, AllSuspectIsPanicAndAllAreUsed) {
               ElementsAre("Check{2, quick}", "Check{3, quick}"));
   EXPECT_TRUE(core().panic());
   EXPECT_EQ(core().state(), PoolState::kReady);
+}
+
+// In a panic it has RPCs all the time, and so was never quiet enough to be asked again.
+TEST_F(EjectionTest, AnEjectedMemberThatCarriesRpcsInAPanicIsCheckedAllTheSame) {
+  policy_.health.enabled = true;
+  StartWithTwoReady();
+  Checked(2, HealthResult::kNotServing);
+  Ready(4);
+  Checked(3, HealthResult::kNotServing);
+  Checked(4, HealthResult::kNotServing);
+  ASSERT_TRUE(core().panic());
+  Lines lines;
+  for (int i = 0; i < 50; ++i) {
+    now_ += milliseconds(100);
+    for (std::string& line : Load(2, 1)) lines.push_back(std::move(line));
+  }
+  EXPECT_THAT(lines, Contains("Check{2}"));
+  Checked(2, HealthResult::kServing);
+  EXPECT_EQ(core().members().at(M(2)).state(), MemberState::kReady);
+}
+
+// No connection was ever made again to tell.
+TEST_F(EjectionTest, SuspicionEndsWhenSparesFromBeforeAreGone) {
+  policy_.health.enabled = true;
+  Resolved({"a"});
+  for (uint64_t id : {2, 3}) Ready(id);
+  Load(2, 25);
+  Ready(4);
+  Load(2, 0);
+  Unanswered({{M(2), milliseconds(300), false}});
+  Checked(2, HealthResult::kNoAnswer);  // not replaced: two are enough
+  EXPECT_TRUE(A().suspect);
+  now_ += seconds(20);
+  Success({3, 4});
+  EXPECT_FALSE(A().suspect);
 }
 
 TEST_F(EjectionTest, WithoutHealthChecksASilentMemberIsReplacedTheNewOneFirstAndNotAgainAndAgain) {

@@ -42,6 +42,7 @@ struct Member {
   int64_t in_flight = 0;      // as of the last sample
   uint64_t rpcs = 0;          // RPCs so far, as of the last sample
   Time last_activity = {};    // the last time a sample showed an RPC, or a check came back
+  Time last_check = {};       // when the last check came back, or it was ejected
   bool check_pending = false;
   int checks_unanswered = 0;  // in a row
   // An RPC missed its deadline and nothing came back since: ejected until its check is answered.

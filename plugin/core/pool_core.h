@@ -111,8 +111,9 @@ class PoolCore {
     // then one, until an RPC ends well on it, or nothing is heard until:
     bool half_open = false;
     Time half_open_until = {};
-    // Nothing came back from it: new members are primed, until one of them is ready or an RPC ends
-    // well on one that came after.
+    // Nothing came back from it: new members are primed, until one of them is ready, a check is
+    // answered, an RPC ends well on one that came after, or one is ready and all spares from before
+    // are gone.
     bool suspect = false;
     Time suspect_since = {};
     // When its first member became ready after it had been away; full share after slow_start.
@@ -196,6 +197,10 @@ class PoolCore {
   void RemoveEndpoints(Actions& actions);
   void ConnectMissing(Time now, Actions& actions);
   void DrainSurplus(Time now, Actions& actions);
+  // One above the maximum may be connecting: in the place of one that is being replaced, or to find
+  // out whether an endpoint is back, which else would wait for as long as the others are needed.
+  // Once it is ready, another one goes.
+  void KeepMaximum(Time now, Actions& actions);
   void CheckQuiet(Time now, Actions& actions);
   // Rotation: rotation.cc.
   void SettleLifetimes(Time now, Actions& actions);
@@ -203,7 +208,6 @@ class PoolCore {
   void Rotate(Time now, Member& member, RotateReason reason);
   void DrainReplaced(Time now, Actions& actions);
   void CutLate(Time now, Actions& actions);
-  bool DrainRotating(Time now, Actions& actions);
   void OrderLimit(Member& member, Actions& actions) const;
   // When, and why, a ready member is to be replaced.
   Lifetime::Due DueOf(const Member& member) const;
@@ -235,6 +239,8 @@ class PoolCore {
   Member* Find(MemberId id);  // nullptr if it is gone
   std::map<EndpointId, Tally> CountMembers() const;
   bool IsUsable(const Endpoint& endpoint) const;
+  // Whether it has failed, and has no member, nor one on the way.
+  bool IsOut(const Endpoint& endpoint, const Tally& tally) const;
   // Drains one of `endpoint`'s ready members: the one with the least to do.
   void DrainOne(Time now, EndpointId endpoint, CloseReason reason, Actions& actions);
   // How many of `wanted` each usable endpoint should have: all the same. One that fails and has no

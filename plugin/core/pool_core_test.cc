@@ -184,6 +184,20 @@ TEST_F(PoolCoreTest, AtTheMaximumAnEndpointWithoutMemberGetsRoom) {
   EXPECT_THAT(Drained(2), ElementsAre("Close{2, rebalanced}"));
 }
 
+// It was not tried again for as long as the load needed the others.
+TEST_F(PoolCoreTest, AtTheMaximumAnEndpointThatFailedIsTriedOneAboveIt) {
+  policy_.sizing.min = policy_.sizing.max = 2;
+  Resolved({"a", "b"});  // 3 on a, 4 on b
+  Failed(3);             // 5 on b
+  Ready(4);
+  Ready(5);
+  EXPECT_EQ(core().NextTick(now_), now_ + seconds(1));
+  now_ += seconds(1);
+  EXPECT_THAT(Tick(), ElementsAre("Connect{6, 1}"));
+  EXPECT_THAT(Tick(), IsEmpty());
+  EXPECT_THAT(Ready(6), ElementsAre("WakeAnchor{1}", "Drain{4}", "Publish{5, 6}"));
+}
+
 TEST_F(PoolCoreTest, AnEndpointThatIsNoLongerListedIsDrained) {
   StartWithTwoReady();
   EXPECT_THAT(Resolved({"b"}),

@@ -30,6 +30,7 @@ void PoolCore::Reconcile(Time now, Actions& actions) {
     ConnectMissing(now, actions);
     DrainReplaced(now, actions);
     DrainSurplus(now, actions);
+    KeepMaximum(now, actions);
     CheckQuiet(now, actions);
   }
   CutLate(now, actions);
@@ -43,6 +44,11 @@ void PoolCore::Reconcile(Time now, Actions& actions) {
 bool PoolCore::IsUsable(const Endpoint& endpoint) const {
   return endpoint.listed && ((endpoint.serving && !endpoint.ejected) || panic_) && !shut_down_ &&
          !suspended_;
+}
+
+bool PoolCore::IsOut(const Endpoint& endpoint, const Tally& tally) const {
+  if (tally.connecting > 0 || tally.held() > 0) return false;
+  return endpoint.failures > 0 || endpoint.suspect || endpoint.half_open;
 }
 
 std::map<EndpointId, PoolCore::Tally> PoolCore::CountMembers() const {
@@ -78,8 +84,12 @@ void PoolCore::JudgeHealth(Time now, Actions& actions) {
     if (endpoint.half_open && now >= endpoint.half_open_until) {
       CloseHalfOpen(now, endpoint, "no RPC has failed on it since its ejection");
     }
-    if (!endpoint.listed) continue;
     const Tally& tally = tallies.at(id);
+    // There are no spares any more from before it was silent.
+    if (tally.ready > 0 && now - endpoint.suspect_since >= policy_.spares_after_use) {
+      endpoint.suspect = false;
+    }
+    if (!endpoint.listed) continue;
     healths.push_back({endpoint.serving && !endpoint.ejected, tally.ready + tally.rotating,
                        tally.ejected + tally.suspect});
   }
@@ -191,10 +201,10 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
           DrainOne(now, *above, CloseReason::kRebalanced, actions);
           --tallies[*above].ready;
           --total;
-        } else if (tally.rotating == 0 || total > policy_.sizing.max) {
+        } else if (total > policy_.sizing.max || (tally.rotating == 0 && !IsOut(endpoint, tally))) {
           continue;
         }
-        // One above the maximum, which one that is being replaced will make room for.
+        // One above the maximum: see KeepMaximum().
       }
       const MemberId member{++last_id_};
       members_.emplace(member, Member(member, id, now)).first->second.primed = endpoint.suspect;
@@ -218,6 +228,30 @@ void PoolCore::DrainSurplus(Time now, Actions& actions) {
     const std::optional<EndpointId> above = MostAbove(shares);
     if (!above) return;
     DrainOne(now, *above, CloseReason::kIdle, actions);
+  }
+}
+
+void PoolCore::KeepMaximum(Time now, Actions& actions) {
+  int held = 0;
+  for (const auto& [id, tally] : CountMembers()) held += tally.held();
+  for (; held > policy_.sizing.max; --held) {
+    Member* least = nullptr;
+    const auto rank = [](const Member& member) {
+      const bool replaced = member.rotating != RotateReason::kNone;
+      return replaced ? 0 : member.state() == MemberState::kEjected ? 1 : 2;
+    };
+    for (auto& [id, member] : members_) {
+      if (member.state() != MemberState::kReady && member.state() != MemberState::kEjected)
+        continue;
+      if (least == nullptr || rank(member) < rank(*least)) least = &member;
+    }
+    if (rank(*least) < 2) {
+      DrainMember(now, *least, rank(*least) == 0 ? CloseReason::kRotated : CloseReason::kUnhealthy,
+                  actions);
+      continue;
+    }
+    const std::optional<EndpointId> above = MostAbove(Shares(wanted()));
+    DrainOne(now, above ? *above : least->endpoint, CloseReason::kRebalanced, actions);
   }
 }
 

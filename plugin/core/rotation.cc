@@ -133,28 +133,13 @@ void PoolCore::BeginRotations(Time now) {
 
 void PoolCore::DrainReplaced(Time now, Actions& actions) {
   const auto shares = Shares(wanted());
-  int held = 0;
   for (const auto& [id, tally] : CountMembers()) {
-    held += tally.held();
     const auto share = shares.find(id);
     if (share == shares.end()) continue;
     // One that the load does not need now is not replaced.
     const int surplus = std::min(tally.ready + tally.rotating - share->second, tally.rotating);
     for (int i = 0; i < surplus; ++i) DrainOne(now, id, CloseReason::kRotated, actions);
-    held -= std::max(surplus, 0);
   }
-  // Its successor is there, even if there should be more of them.
-  while (held > policy_.sizing.max && DrainRotating(now, actions)) --held;
-}
-
-bool PoolCore::DrainRotating(Time now, Actions& actions) {
-  for (auto& [id, member] : members_) {
-    if (member.rotating == RotateReason::kNone) continue;
-    if (member.state() != MemberState::kReady && member.state() != MemberState::kEjected) continue;
-    DrainMember(now, member, CloseReason::kRotated, actions);
-    return true;
-  }
-  return false;
 }
 
 void PoolCore::CutLate(Time now, Actions& actions) {

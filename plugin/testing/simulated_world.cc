@@ -23,7 +23,6 @@ constexpr Duration kCheckTimeout = seconds(1);
 constexpr Duration kQuickCheck = milliseconds(300);
 
 uint64_t Number(MemberId id) { return static_cast<uint64_t>(id); }
-uint64_t Number(EndpointId id) { return static_cast<uint64_t>(id); }
 
 }  // namespace
 
@@ -38,7 +37,8 @@ void SimulatedWorld::RunUntil(Time end) {
 
 void SimulatedWorld::Tell(const char* what, uint64_t id, Actions actions) {
   ++result_.events;
-  events_.push_back({now_, what, id, actions});
+  // Ticks at which nothing was to be done tell nothing.
+  if (id != 0 || !actions.empty()) events_.push_back({now_, what, id, actions});
   if (events_.size() > kEventsKept) events_.pop_front();
   for (const Action& action : actions) {
     std::visit([this](const auto& order) { Do(order); }, action);
@@ -243,8 +243,8 @@ void SimulatedWorld::Do(const Publish& order) {
 
 void SimulatedWorld::CheckInvariants() {
   if (core_.members().size() != connections_.size()) return Fail("members come or go unordered");
-  int held = 0;
-  bool replacing = false;
+  int connected = 0;
+  int connecting_now = 0;
   for (const auto& [id, member] : core_.members()) {
     const Connection* connection = Find(id);
     if (connection == nullptr) return Fail("a member was never ordered");
@@ -256,11 +256,12 @@ void SimulatedWorld::CheckInvariants() {
     if (member.check_pending != (connection->check != 0) && !connection->draining) {
       return Fail("a check is awaited that is not under way, or the other way round");
     }
-    held += member.state() != MemberState::kDraining ? 1 : 0;
-    replacing |= member.rotating != RotateReason::kNone && !connection->draining;
+    connecting_now += connecting ? 1 : 0;
+    connected += !connecting && !connection->draining ? 1 : 0;
   }
   const int max = policy_.sizing.max;
-  if (held > max + 1 || (held > max && !replacing)) return Fail("more members than the maximum");
+  if (connected > max) return Fail("more members than the maximum");
+  if (connected + connecting_now > max + 1) return Fail("more members on the way than may be");
   for (const MemberId id : published_) {
     const auto member = core_.members().find(id);
     if (member == core_.members().end()) return Fail("published, but gone");
@@ -276,37 +277,53 @@ void SimulatedWorld::CheckInvariants() {
   if (core_.log().decisions().size() > 500) return Fail("the log grows");
 }
 
-bool SimulatedWorld::IsWell() const {
+std::string SimulatedWorld::Ailment() const {
   const std::set<MemberId> published(published_.begin(), published_.end());
-  if (state_ != PoolState::kReady || core_.panic()) return false;
-  if (static_cast<int>(published.size()) < core_.wanted()) return false;
+  if (state_ != PoolState::kReady) return "it is not READY";
+  if (core_.panic()) return "it panics";
+  if (static_cast<int>(published.size()) < core_.wanted()) return "members are missing";
   for (const auto& [id, endpoint] : core_.endpoints()) {
     if (!endpoint.listed) continue;
-    if (endpoint.suspect || endpoint.half_open || endpoint.ejected || !endpoint.serving ||
-        endpoint.failures > 0) {
-      return false;
-    }
+    if (endpoint.suspect) return "an endpoint is suspect";
+    if (endpoint.half_open || endpoint.ejected) return "an endpoint is ejected or half open";
+    if (!endpoint.serving) return "an endpoint is not serving";
+    if (endpoint.failures > 0) return "an endpoint fails";
     const bool used = std::any_of(published.begin(), published.end(), [&](MemberId member) {
       return core_.members().at(member).endpoint == endpoint.id;
     });
-    if (!used && static_cast<int>(core_.endpoints().size()) <= policy_.sizing.max) return false;
+    if (!used && static_cast<int>(core_.endpoints().size()) <= policy_.sizing.max) {
+      return "an endpoint has no member";
+    }
   }
-  return true;
+  return "";
 }
 
 void SimulatedWorld::Fail(const std::string& what) {
   if (!result_.failure.empty()) return;
   result_.failure = absl::StrCat("seed ", options_.seed, ": ", what, "\n");
   for (const Event& event : events_) {
-    absl::StrAppend(&result_.failure, "  ",
-                    std::chrono::duration<double>(event.when - (Time() + std::chrono::hours(1)))
-                        .count(),
-                    " s: ", event.what, " ", event.id, " -->");
+    absl::StrAppend(
+        &result_.failure, "  ",
+        std::chrono::duration<double>(event.when - (Time() + std::chrono::hours(1))).count(),
+        " s: ", event.what, " ", event.id, " -->");
     for (const Action& action : event.actions) {
       absl::StrAppend(&result_.failure, " ", ToString(action));
     }
     absl::StrAppend(&result_.failure, "\n");
   }
+  for (const auto& [id, endpoint] : core_.endpoints()) {
+    absl::StrAppend(&result_.failure, "  endpoint ", static_cast<uint64_t>(id), ": ",
+                    endpoint.listed ? "" : "not listed, ", endpoint.serving ? "" : "not serving, ",
+                    endpoint.ejected ? "ejected, " : "", endpoint.half_open ? "half open, " : "",
+                    endpoint.suspect ? "suspect, " : "", endpoint.failures, " failures\n");
+  }
+  for (const auto& [id, member] : core_.members()) {
+    absl::StrAppend(&result_.failure, "  member ", Number(id), " on ",
+                    static_cast<uint64_t>(member.endpoint), ": ", ToString(member.state()),
+                    member.rotating == RotateReason::kNone ? "" : ", rotating", "\n");
+  }
+  absl::StrAppend(&result_.failure, "  wanted ", core_.wanted(), ", max ", policy_.sizing.max,
+                  "\n");
 }
 
 }  // namespace predial

@@ -96,7 +96,7 @@ class SimulatedWorld {
   void Do(const Publish& order);
   void Do(const SetState& order) { state_ = order.state; }
   void CheckInvariants();
-  bool IsWell() const;
+  std::string Ailment() const;  // empty if all is well
   void Fail(const std::string& what);
 
   // --- Connections and RPCs.

@@ -81,8 +81,8 @@ SimulationResult SimulatedWorld::Run() {
   }
   if (result_.failure.empty()) EndTrouble();
   const Time recovered = now_ + kRecovery;
-  while (result_.failure.empty() && !IsWell()) {
-    if (now_ >= recovered) Fail("the world is well, but the pool is not");
+  for (std::string ailment; result_.failure.empty() && !(ailment = Ailment()).empty();) {
+    if (now_ >= recovered) Fail(absl::StrCat("the world is well, but the pool is not: ", ailment));
     RunUntil(now_ + milliseconds(20));
   }
   RunUntil(now_ + seconds(5));
@@ -131,8 +131,8 @@ bool SimulatedWorld::Take(MemberId id) {
 
 void SimulatedWorld::StartRpc() {
   ++result_.rpcs;
-  const Duration takes =
-      Chance(0.02) ? Between(milliseconds(100), seconds(2)) : Between(milliseconds(1), milliseconds(30));
+  const Duration takes = Chance(0.02) ? Between(milliseconds(100), seconds(2))
+                                      : Between(milliseconds(1), milliseconds(30));
   const std::vector<MemberId> list = published_;
   for (size_t tried = 0; tried < list.size(); ++tried) {
     const MemberId id = list[(turn_ + tried) % list.size()];
@@ -159,7 +159,8 @@ void SimulatedWorld::FinishRpc(MemberId id, Time deadline) {
   }
   Server& server = servers_.at(connection->key);
   const bool silent = !server.answers();
-  if (silent && now_ < deadline) return At(deadline, [this, id, deadline] { FinishRpc(id, deadline); });
+  if (silent && now_ < deadline)
+    return At(deadline, [this, id, deadline] { FinishRpc(id, deadline); });
   ++returned_;
   --connection->in_flight;
   if (connection->draining && connection->in_flight == 0) PostIdle(id);
@@ -231,7 +232,8 @@ void SimulatedWorld::Look(EndpointId id) {
     if (server.answers() && watcher.told_serving != server.serving) {
       watcher.told_serving = server.serving;
       Tell("watched", Number(id),
-           core_.OnWatched(now_, id, server.serving ? HealthResult::kServing : HealthResult::kNotServing));
+           core_.OnWatched(now_, id,
+                           server.serving ? HealthResult::kServing : HealthResult::kNotServing));
     }
   }
   In(next, [this, id] { Look(id); });
@@ -240,7 +242,8 @@ void SimulatedWorld::Look(EndpointId id) {
 void SimulatedWorld::Crash(const std::string& key) {
   servers_.at(key).up = false;
   for (const auto& [id, connection] : connections_) {
-    if (connection.key == key) In(Between(Duration(0), milliseconds(5)), [this, id = id] { End(id); });
+    if (connection.key == key)
+      In(Between(Duration(0), milliseconds(5)), [this, id = id] { End(id); });
   }
   In(Between(milliseconds(1), seconds(5)), [this, key] { servers_.at(key).up = true; });
 }

@@ -19,13 +19,13 @@
 //
 // What has to hold after every event:
 //   - the members are those that were ordered and not yet closed; each order names a known one
-//   - no more than max are connecting or connected, and one more only while one is being replaced;
+//   - no more than max are connected, and no more than one above it with those that are connecting;
 //     draining ones are not counted
 //   - what is published is connected, ready (or ejected, in panic), and not draining
 //   - nothing is due at once again after it was done, and ticks are below kTicksMax in a second
 //   - every RPC that was given a member gives it back
-// After the trouble, within kRecovery: the pool is READY, all members that are wanted are published,
-// and nothing is held against any endpoint. After shutdown nothing is left.
+// After the trouble, within kRecovery: the pool is READY, all members that are wanted are
+// published, and nothing is held against any endpoint. After shutdown nothing is left.
 //
 // Threads: thread-safe; every call has a world of its own.
 #pragma once

@@ -4,9 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 
 #include "plugin/core/pool_core.h"
+#include "plugin/core/types.h"
 
 namespace predial {
 namespace {
