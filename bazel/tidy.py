@@ -37,7 +37,7 @@ _THREADS = {"atomic", "barrier", "condition_variable", "future", "latch", "mutex
 
 def is_test(path):
     """Tests, and what only tests are built from."""
-    return (path.endswith(("_test.cc", "_test.py", "_test.sh"))
+    return (path.endswith(("_test.cc", "_test_util.h", "_test.py", "_test.sh"))
             or path.startswith(("plugin/testing/", "interop_tests/")))
 
 

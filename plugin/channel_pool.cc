@@ -53,6 +53,8 @@ PoolPolicy ToPolicy(const PoolOptions& options) {
   return policy;
 }
 
+ConnectionEnd EndOf(const Slot& slot) { return {slot.proved(), slot.rpcs(), slot.in_flight()}; }
+
 }  // namespace
 
 std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
@@ -201,7 +203,7 @@ void ChannelPool::OnPeerClosed(MemberId id) {
   const MemberConnection& member = members_.at(id);
   EndpointConnections& endpoint = endpoints_.at(member.endpoint);
   endpoint.last_error = absl::StrCat(endpoint.resolved.Key(), ": the connection was closed");
-  Carry(core_.OnPeerClosed(loop_.Now(), id, member.slot->proved()));
+  Carry(core_.OnPeerClosed(loop_.Now(), id, EndOf(*member.slot)));
 }
 
 void ChannelPool::OnGoingAway(MemberId id) {
@@ -211,7 +213,7 @@ void ChannelPool::OnGoingAway(MemberId id) {
   const MemberConnection& member = found->second;
   EndpointConnections& endpoint = endpoints_.at(member.endpoint);
   endpoint.last_error = absl::StrCat(endpoint.resolved.Key(), ": the connection was closed");
-  Carry(core_.OnGoingAway(loop_.Now(), id, member.slot->proved()));
+  Carry(core_.OnGoingAway(loop_.Now(), id, EndOf(*member.slot)));
 }
 
 void ChannelPool::OnWorn(MemberId id) { Carry(core_.OnWorn(loop_.Now(), id)); }

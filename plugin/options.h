@@ -87,8 +87,9 @@ struct PoolOptions {
   // connection on the server. Default 2; range [1, connections_max].
   int connections_min = 2;
 
-  // Most connections at any time, all endpoints together, those being dialed included; spares and
-  // anchors are extra. Default 16; range [1, 1024].
+  // Most connections at any time, all endpoints together, those being dialed included. Extra are
+  // spares, anchors, one that is dialed to replace another or to try an address that has failed,
+  // and those that take no more RPCs and finish their last. Default 16; range [1, 1024].
   int connections_max = 16;
 
   // The pool grows when the RPCs in flight exceed this many per connection (or 80 % of the peer's
@@ -120,11 +121,12 @@ struct PoolOptions {
   // Default 30 s; range [10 ms, 24 h].
   absl::Duration idle_timeout = absl::Seconds(30);
 
-  // A connection is replaced before it is so old, or has carried so many RPCs; the new one first,
-  // where connections_max leaves room. Up to 40 % earlier, each at a time of its own.
-  // Default: never; range [10 ms, infinite].
+  // A connection is replaced before it is so old, or has carried so many RPCs, the new one first:
+  // at 60 to 75 % of it, each at a point of its own. One that has no successor because dials fail
+  // stays until it has. Default: never; range [10 ms, infinite].
   absl::Duration connection_age_max = absl::InfiniteDuration();
-  // Never one RPC more. Default 0: any number; range [0, 1000000000].
+  // Never one RPC more: without a successor, RPCs take the anchor. Default 0: any number; range [0,
+  // 1000000000].
   int requests_per_connection_max = 0;
 
   // Learn how old the server, or a proxy before it, lets connections get, and how many RPCs it lets

@@ -40,7 +40,7 @@ struct Close {
   CloseReason reason;
 };
 // Health/Check on the member's own connection; answered by exactly one OnChecked, unless Close
-// comes first.
+// comes first. A quick one takes the place of one that is under way.
 struct Check {
   MemberId member;
   bool quick = false;  // it is suspect: RPCs wait to know

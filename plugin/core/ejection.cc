@@ -4,8 +4,11 @@
 //       answered --> readmitted         not answered, or data unacknowledged --> drained, replaced
 //   RPCs fail one after the other --> the member is replaced at once
 //       its successor's fail, too --> the endpoint is ejected for a while, longer each time
-//       then one member is tried; an RPC that ends well readmits the endpoint
+//       then one member is tried; an RPC that ends well readmits the endpoint, or silence: no
+//       failure for as long as the ejection was
 //   NOT_SERVING --> ejected until SERVING
+#include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -31,7 +34,11 @@ Actions PoolCore::OnChecked(Time now, MemberId id, HealthResult result) {
   if (member == nullptr) return actions;
   member->check_pending = false;
   member->last_activity = now;
-  if (result != HealthResult::kNoAnswer) member->checks_unanswered = 0;
+  member->last_check = now;
+  if (result != HealthResult::kNoAnswer) {
+    member->checks_unanswered = 0;
+    endpoints_.at(member->endpoint).suspect = false;
+  }
   const bool suspect = std::exchange(member->suspect, false);
   switch (result) {
     case HealthResult::kServing:
@@ -44,8 +51,7 @@ Actions PoolCore::OnChecked(Time now, MemberId id, HealthResult result) {
     case HealthResult::kNoAnswer:
       if (member->state() == MemberState::kDraining) break;
       if (suspect) {
-        endpoints_.at(member->endpoint).suspect = true;
-        resolve_now_ = true;
+        Suspect(now, endpoints_.at(member->endpoint));
         DrainMember(now, *member, CloseReason::kFailing, actions);
       } else if (++member->checks_unanswered >= policy_.health.failures_max) {
         DrainMember(now, *member, CloseReason::kUnhealthy, actions);
@@ -79,32 +85,42 @@ Actions PoolCore::OnFailing(Time now, MemberId id, FailureStreak streak) {
   Member* member = Find(id);
   if (member == nullptr || member->state() != MemberState::kReady) return actions;
   Endpoint& endpoint = endpoints_.at(member->endpoint);
-  // What was there when the first one failed may be as bad; what came after it was the remedy.
-  if (member->ready_since >= endpoint.failing_since) {
-    if (now < endpoint.failing_retry_at) return actions;
-    ++endpoint.failing;
-    endpoint.failing_since = now;
-    endpoint.failing_retry_at = now + BackoffDelay(policy_.backoff, endpoint.failing, Random());
-    if (endpoint.failing > 1 && streak == FailureStreak::kAiling) {
-      endpoint.ejected_until = endpoint.failing_retry_at;
-      endpoint.half_open = true;
-      ++ejections_;
-      Log(now, "eject", endpoint,
-          absl::StrCat("RPCs fail on new connections as well; for ",
-                       Millis(endpoint.ejected_until - now), " ms"));
+  if (streak == FailureStreak::kAny) {
+    if (member->rotating == RotateReason::kNone && NoteTrouble(now, *member, endpoint.erring)) {
+      Rotate(now, *member, RotateReason::kFailing);
     }
+    Reconcile(now, actions);
+    return actions;
   }
-  if (streak == FailureStreak::kAiling) {
-    DrainMember(now, *member, CloseReason::kFailing, actions);
-  } else {
-    Rotate(now, *member, RotateReason::kFailing);
+  const int before = endpoint.ailing.times;
+  if (!NoteTrouble(now, *member, endpoint.ailing)) return actions;
+  if (endpoint.ailing.times > std::max(before, 1)) {
+    endpoint.ejected_until = endpoint.ailing.retry_at;
+    endpoint.half_open = true;
+    endpoint.half_open_until = endpoint.ejected_until + (endpoint.ejected_until - now);
+    ++ejections_;
+    Log(now, "eject", endpoint,
+        absl::StrCat("RPCs fail on new connections as well; for ",
+                     Millis(endpoint.ejected_until - now), " ms"));
   }
+  DrainMember(now, *member, CloseReason::kFailing, actions);
   Reconcile(now, actions);
   return actions;
 }
 
+bool PoolCore::NoteTrouble(Time now, const Member& member, Endpoint::Trouble& trouble) {
+  // What was there when the first one failed may be as bad; what came after it was the remedy.
+  if (member.ready_since < trouble.since) return true;
+  if (now < trouble.retry_at) return false;
+  ++trouble.times;
+  trouble.since = now;
+  trouble.retry_at = now + BackoffDelay(policy_.backoff, trouble.times, Random());
+  return true;
+}
+
 Actions PoolCore::OnUnanswered(Time now, const std::vector<Silence>& members) {
   Actions actions;
+  std::set<EndpointId> blackholes;
   for (const Silence& silence : members) {
     Member* member = Find(silence.member);
     if (member == nullptr || member->state() != MemberState::kReady) continue;
@@ -114,19 +130,25 @@ Actions PoolCore::OnUnanswered(Time now, const std::vector<Silence>& members) {
                                            " ms while RPCs waited");
     if (silence.stalled && silence.since_received >= kStalled) {
       Log(now, "blackhole", *member, absl::StrCat(since, ", and what was sent is unacknowledged"));
-      endpoint.suspect = true;
-      resolve_now_ = true;
+      Suspect(now, endpoint);
+      blackholes.insert(endpoint.id);
       DrainMember(now, *member, CloseReason::kFailing, actions);
     } else if (policy_.health.enabled) {
-      Eject(now, *member, since.c_str());
-      member->suspect = true;
-      member->check_pending = true;
-      actions.push_back(Check{member->id, /*quick=*/true});
-    } else {
+      SuspectMember(now, *member, since, actions);
+    } else if (member->rotating == RotateReason::kNone &&
+               NoteTrouble(now, *member, endpoint.erring)) {
       // Nobody may ask it, but its successor is primed.
-      endpoint.suspect = true;
+      Suspect(now, endpoint);
       Rotate(now, *member, RotateReason::kSilent);
     }
+  }
+  // Those that nobody used meanwhile.
+  for (auto& [id, member] : members_) {
+    if (!policy_.health.enabled || blackholes.count(member.endpoint) == 0) continue;
+    const bool asked = std::any_of(members.begin(), members.end(),
+                                   [&](const Silence& silence) { return silence.member == id; });
+    if (member.state() != MemberState::kReady || asked) continue;
+    SuspectMember(now, member, "another one of its endpoint is a blackhole", actions);
   }
   Reconcile(now, actions);
   return actions;
@@ -134,23 +156,44 @@ Actions PoolCore::OnUnanswered(Time now, const std::vector<Silence>& members) {
 
 void PoolCore::NoteSuccess(Time now, const Member& member) {
   Endpoint& endpoint = endpoints_.at(member.endpoint);
-  if (endpoint.failing == 0 || member.ready_since < endpoint.failing_since) return;
-  endpoint.failing = 0;
-  if (!endpoint.half_open) return;
-  endpoint.half_open = false;
-  endpoint.ejected_until = {};
-  ++readmissions_;
-  Log(now, "readmit", endpoint, "an RPC on it ended well");
+  if (member.ready_since > endpoint.suspect_since) endpoint.suspect = false;
+  if (member.ready_since >= endpoint.erring.since) endpoint.erring.times = 0;
+  if (member.ready_since < endpoint.ailing.since) return;
+  endpoint.ailing.times = 0;
+  if (endpoint.half_open) CloseHalfOpen(now, endpoint, "an RPC on it ended well");
 }
 
-void PoolCore::Eject(Time now, Member& member, const char* reason) {
-  Log(now, "eject", member, reason);
+void PoolCore::CloseHalfOpen(Time now, Endpoint& endpoint, const char* reason) {
+  endpoint.half_open = false;
+  endpoint.ejected_until = {};
+  endpoint.ejected = false;
+  ++readmissions_;
+  Log(now, "readmit", endpoint, reason);
+}
+
+void PoolCore::Suspect(Time now, Endpoint& endpoint) {
+  endpoint.suspect = true;
+  endpoint.suspect_since = now;
+  resolve_now_ = true;
+}
+
+void PoolCore::SuspectMember(Time now, Member& member, const std::string& reason,
+                             Actions& actions) {
+  Eject(now, member, reason);
+  member.suspect = true;
+  member.check_pending = true;
+  actions.push_back(Check{member.id, /*quick=*/true});
+}
+
+void PoolCore::Eject(Time now, Member& member, std::string reason) {
+  Log(now, "eject", member, std::move(reason));
   member.MoveTo(MemberState::kEjected);
+  member.last_check = now;
   ++ejections_;
 }
 
-void PoolCore::Readmit(Time now, Member& member, const char* reason) {
-  Log(now, "readmit", member, reason);
+void PoolCore::Readmit(Time now, Member& member, std::string reason) {
+  Log(now, "readmit", member, std::move(reason));
   member.MoveTo(MemberState::kReady);
   ++readmissions_;
 }

@@ -24,7 +24,9 @@ Time NextCheck(const HealthPolicy& policy, const Member& member) {
   if (member.state() != MemberState::kReady && member.state() != MemberState::kEjected) {
     return Time::max();
   }
-  return member.last_activity + policy.interval;
+  // RPCs, which it gets in a panic, do not readmit it.
+  const bool ejected = member.state() == MemberState::kEjected;
+  return (ejected ? member.last_check : member.last_activity) + policy.interval;
 }
 
 }  // namespace predial

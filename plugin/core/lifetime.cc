@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace predial {
 namespace {
 
 constexpr size_t kJudgedMax = 8;
+constexpr size_t kEndsMax = 1024;
 
 template <typename Number>
 bool Same(Number a, Number b) {
@@ -30,115 +32,121 @@ uint64_t Scale(uint64_t count, double factor) {
 
 void Lifetime::OnScoutUp(Time now) { scout_since_ = now; }
 
-void Lifetime::OnScoutDown(Time now, Duration age, int members) {
+void Lifetime::OnScoutDown(Time now, Duration age, int survivors, Time oldest) {
+  const Time seen = scout_since_ ? *scout_since_ + age : now;
   scout_since_.reset();
-  last_scout_end_ = now;
-  if (!policy_.proven || age < kAgeMin) return;
-  // Those that ended just before were there when it began.
-  for (const MemberEnd& end : ends_) {
-    if (now - end.at <= kTogether) ++members;
-  }
-  scout_end_ = ScoutEnd{now, age, members};
+  if (!policy_.proven) return;
+  if (scout_end_ && !scout_judged_) JudgeScout(*scout_end_);
+  scout_end_ = ScoutEnd{seen, now, age, survivors, oldest};
+  scout_judged_ = false;
 }
+
+void Lifetime::OnScoutGone() { scout_since_.reset(); }
 
 void Lifetime::OnMemberEnded(Time now, Duration age, uint64_t rpcs, bool busy) {
   if (!policy_.proven) return;
-  const bool has_scout = scout_since_ || last_scout_end_;
+  const bool has_scout = scout_since_ || scout_end_;
   if (!has_scout && (!busy || rpcs < kRpcsMin)) return;  // tells nothing
-  ends_.push_back({now, age, rpcs, busy});
+  Duration late = {};
+  if (scout_since_) {
+    late = std::clamp<Duration>((now - *scout_since_) / 16, kTogether / 10, kScoutLateMax);
+  }
+  if (ends_.size() == kEndsMax) ends_.pop_front();
+  ends_.push_back({now, age, rpcs, busy, now + 2 * kTogether + late});
 }
 
 bool Lifetime::Settle(Time now) {
-  bool changed = false;
-  if (scout_end_ && now - scout_end_->at >= kTogether) {
-    changed |= JudgeScout(*scout_end_);
-    scout_end_.reset();
-  }
-  while (!ends_.empty() && now - ends_.front().at >= 2 * kTogether) {
-    changed |= JudgeMember(ends_.front());
+  if (scout_end_ && !scout_judged_ && now >= scout_end_->at + kTogether) JudgeScout(*scout_end_);
+  while (!ends_.empty() && now >= ends_.front().judge_at) {
+    JudgeMember(ends_.front());
     ends_.pop_front();
   }
-  // The scout has outlived it.
-  if (age_limit_ && scout_since_ && now - *scout_since_ > Scale(*age_limit_, 2 * kSame)) {
+  if (age_limit_ && scout_since_ && now - *scout_since_ > Scale(*age_limit_, kDisproof)) {
     age_limit_.reset();
-    changed = true;
   }
-  if (rpcs_limit_ && now - rpcs_learned_ >= kRelearn) {
+  if (now >= forget_at_) {
     rpcs_limit_.reset();
-    judged_.clear();
-    changed = true;
+    if (age_guessed_) age_limit_.reset();
+    forget_at_ = Time::max();
+    relearn_ = std::min(2 * relearn_, kRelearnMax);
   }
-  return changed;
+  const Limits limits{age_limit_, rpcs_limit_};
+  return std::exchange(settled_, limits) != limits;
 }
 
 Time Lifetime::NextSettle() const {
-  Time next = Time::max();
-  if (scout_end_) next = std::min(next, scout_end_->at + kTogether);
-  if (!ends_.empty()) next = std::min(next, ends_.front().at + 2 * kTogether);
+  Time next = forget_at_;
+  if (scout_end_ && !scout_judged_) next = std::min(next, scout_end_->at + kTogether);
+  if (!ends_.empty()) next = std::min(next, ends_.front().judge_at);
   if (age_limit_ && scout_since_) {
-    next = std::min(next, *scout_since_ + Scale(*age_limit_, 2 * kSame) + Duration(1));
+    next = std::min(next, *scout_since_ + Scale(*age_limit_, kDisproof) + Duration(1));
   }
-  if (rpcs_limit_) next = std::min(next, rpcs_learned_ + kRelearn);
   return next;
 }
 
-bool Lifetime::JudgeScout(const ScoutEnd& end) {
-  if (end.members == 0) return false;
-  const auto with_it = std::count_if(ends_.begin(), ends_.end(), [&](const MemberEnd& member) {
-    return member.at >= end.at - kTogether && member.at <= end.at + kTogether;
-  });
-  if (2 * with_it >= end.members) {
-    const bool again = together_age_ && Same(*together_age_, end.age);
-    together_age_ = end.age;
-    if (!again) return false;
-  }
-  const Duration limit = age_limit_ ? std::min(*age_limit_, end.age) : end.age;
-  const bool changed = age_limit_ != limit;
-  age_limit_ = limit;
-  return changed;
+bool Lifetime::IsTogether(const MemberEnd& member, const ScoutEnd& scout) {
+  return member.at >= scout.seen - kTogether && member.at <= scout.at + kTogether;
 }
 
-bool Lifetime::JudgeMember(const MemberEnd& end) {
-  if (last_scout_end_ && *last_scout_end_ >= end.at - kTogether &&
-      *last_scout_end_ <= end.at + kTogether) {
-    return false;
+void Lifetime::JudgeScout(const ScoutEnd& end) {
+  scout_judged_ = true;
+  int members = end.survivors;
+  int with_it = 0;
+  for (const MemberEnd& member : ends_) {
+    if (!IsTogether(member, end)) continue;
+    ++with_it;
+    if (member.at <= end.at) ++members;  // it is not among the survivors
   }
-  if (!end.busy || end.rpcs < kRpcsMin) return false;
-  bool changed = false;
+  if (members == 0 || end.age < kAgeMin) return;
+  if (2 * with_it >= members) {
+    const bool again = together_age_ && Same(*together_age_, end.age);
+    together_age_ = end.age;
+    if (!again) {
+      age_limit_.reset();
+      return;
+    }
+  } else if (end.seen - end.oldest > Scale(end.age, kSame) + kTogether) {
+    return;  // an older one lives
+  }
+  age_limit_ = age_limit_ ? std::min(*age_limit_, end.age) : end.age;
+  age_guessed_ = false;
+}
+
+void Lifetime::JudgeMember(const MemberEnd& end) {
+  if (scout_end_ && IsTogether(end, *scout_end_)) return;
+  if (!end.busy || end.rpcs < kRpcsMin) return;
   for (const MemberEnd& before : judged_) {
+    if (end.at - end.age < before.at) continue;  // side by side
     if (Same(before.rpcs, end.rpcs)) {
-      const uint64_t limit = std::min({before.rpcs, end.rpcs, rpcs_limit_.value_or(UINT64_MAX)});
-      changed |= rpcs_limit_ != limit;
-      rpcs_limit_ = limit;
-      rpcs_learned_ = end.at;
-    } else if (!scout_since_ && Same(before.age, end.age) && end.age >= kAgeMin &&
-               end.at - before.at > kTogether) {
-      // Without a scout it can only be guessed: the same age, after different work, at another
-      // time.
-      const Duration limit = age_limit_ ? std::min(*age_limit_, end.age) : end.age;
-      changed |= age_limit_ != limit;
-      age_limit_ = limit;
+      rpcs_limit_ = std::min({before.rpcs, end.rpcs, rpcs_limit_.value_or(UINT64_MAX)});
+      forget_at_ = end.at + relearn_;
+    } else if (!scout_since_ && end.age >= kAgeMin && Same(before.age, end.age)) {
+      // Without a scout it can only be guessed: the same age, after different work.
+      age_limit_ = std::min({before.age, end.age, age_limit_.value_or(end.age)});
+      age_guessed_ = true;
+      forget_at_ = end.at + relearn_;
     }
   }
   judged_.push_back(end);
   if (judged_.size() > kJudgedMax) judged_.pop_front();
-  return changed;
 }
 
 Lifetime::Due Lifetime::DueByAge(Time born, double jitter) const {
   const double less = 1 - kJitter * jitter;
+  const double share = kShare * less;
   Due due;
   if (policy_.age_max != Duration::max()) {
-    due = {born + Scale(policy_.age_max, less), RotateReason::kAge};
+    due = {born + Scale(policy_.age_max, share), RotateReason::kAge};
   }
   Time proven = Time::max();
   if (age_limit_) {
-    proven = born + Scale(*age_limit_, kShare * less);
+    proven = born + std::max(Scale(*age_limit_, share), kRotateAfter);
   } else if (policy_.proven && scout_since_) {
-    // Where the member's age has reached the share of the scout's: t - born = k (t - scout).
-    const double k = kShare * less;
-    const Duration head = born - *scout_since_;  // how much older the scout is
-    proven = born + std::max(Scale(head, k / (1 - k)), Scale(kStart, less));
+    // When the member's age reaches the share of the scout's: t - born = share * (t - scout). One
+    // that is older than the scout has that much time from the scout's start on.
+    const Duration head = std::max<Duration>(born - *scout_since_, Duration(0));
+    proven = std::max(born, *scout_since_) +
+             std::max(Scale(head, share / (1 - share)), Scale(kStart, less));
   }
   if (proven < due.at) due = {proven, RotateReason::kProvenAge};
   return due;

@@ -35,6 +35,7 @@ struct Member {
   MemberId id;
   EndpointId endpoint;
   Time connecting_since;
+  bool primed = false;  // see Connect
 
   // Valid once it was ready.
   Time ready_since = {};
@@ -42,6 +43,7 @@ struct Member {
   int64_t in_flight = 0;      // as of the last sample
   uint64_t rpcs = 0;          // RPCs so far, as of the last sample
   Time last_activity = {};    // the last time a sample showed an RPC, or a check came back
+  Time last_check = {};       // when the last check came back, or it was ejected
   bool check_pending = false;
   int checks_unanswered = 0;  // in a row
   // Which server it has got, as that names itself; empty until an RPC on it was answered.
@@ -51,7 +53,9 @@ struct Member {
 
   uint64_t rpcs_max = UINT64_MAX;  // as ordered
   double jitter = 0;               // in [0, 1): its own
-  // To be replaced: stays ready until another is.
+  // To be replaced when it is its turn.
+  RotateReason due_for = RotateReason::kNone;
+  // Being replaced: stays ready until another is.
   RotateReason rotating = RotateReason::kNone;
 
   CloseReason drain_reason = CloseReason::kShutdown;  // kDraining

@@ -2,9 +2,22 @@
 #include "plugin/core/pool_core.h"
 
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 namespace predial {
+namespace {
+
+// A dial has one outcome. Aborts on a second one.
+void CheckIsConnecting(const Member& member) {
+  if (member.state() == MemberState::kConnecting) return;
+  std::fprintf(stderr, "predial: a second outcome for member %llu, which is %s\n",
+               static_cast<unsigned long long>(member.id), ToString(member.state()));
+  std::abort();
+}
+
+}  // namespace
 
 PoolCore::PoolCore(const PoolPolicy& policy, uint64_t seed, Time start)
     : policy_(policy),
@@ -49,14 +62,17 @@ Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
+  CheckIsConnecting(*member);
   member->MoveTo(MemberState::kReady);
   member->ready_since = now;
   member->last_activity = now;
   member->stream_limit = stream_limit;
   member->jitter = Random();
   Endpoint& endpoint = endpoints_.at(member->endpoint);
-  if (endpoint.failures > 0 || endpoint.failing > 0 || endpoint.suspect) endpoint.returned = now;
-  endpoint.suspect = false;
+  if (endpoint.failures > 0 || endpoint.ailing.times > 0 || endpoint.suspect) {
+    endpoint.returned = now;
+  }
+  if (member->primed) endpoint.suspect = false;
   OrderLimit(*member, actions);
   // RPCs may be waiting on ordinary channels that back off.
   if (endpoint.failures > 0 || state_ != PoolState::kReady) {
@@ -74,18 +90,19 @@ Actions PoolCore::OnConnectFailed(Time now, MemberId id, DialResult result) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
+  CheckIsConnecting(*member);
   NoteFailure(now, *member, result);
   CloseMember(now, *member, CloseReason::kSetupFailed, actions);
   Reconcile(now, actions);
   return actions;
 }
 
-Actions PoolCore::OnPeerClosed(Time now, MemberId id, bool proved) {
+Actions PoolCore::OnPeerClosed(Time now, MemberId id, const ConnectionEnd& end) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
-  resolve_now_ = true;
-  if (member->state() != MemberState::kDraining) NoteEnd(now, *member, proved);
+  resolve_now_ = !member->cut;
+  if (member->state() != MemberState::kDraining) NoteEnd(now, *member, end);
   CloseMember(now, *member, member->cut ? CloseReason::kDrainTimeout : CloseReason::kPeerClosed,
               actions);
   Reconcile(now, actions);
@@ -101,12 +118,12 @@ Actions PoolCore::OnDrained(Time now, MemberId id) {
   return actions;
 }
 
-Actions PoolCore::OnGoingAway(Time now, MemberId id, bool proved) {
+Actions PoolCore::OnGoingAway(Time now, MemberId id, const ConnectionEnd& end) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
   if (member->state() == MemberState::kReady || member->state() == MemberState::kEjected) {
-    NoteEnd(now, *member, proved);
+    NoteEnd(now, *member, end);
     DrainMember(now, *member, CloseReason::kGoingAway, actions);
   }
   Reconcile(now, actions);
@@ -146,6 +163,7 @@ Actions PoolCore::OnTick(Time now, const LoadSample& load) {
 Actions PoolCore::OnSuspended(Time now) {
   Actions actions;
   suspended_ = true;
+  for (auto& [id, endpoint] : endpoints_) endpoint.lifetime.OnScoutGone();
   Reconcile(now, actions);
   return actions;
 }
@@ -182,15 +200,19 @@ void PoolCore::NoteFailure(Time now, const Member& attempt, DialResult result) {
       now + BackoffDelayUnderDemand(policy_.backoff, endpoint.failures, random);
 }
 
-void PoolCore::NoteEnd(Time now, const Member& member, bool proved) {
+void PoolCore::NoteEnd(Time now, const Member& member, const ConnectionEnd& end) {
   const bool connecting = member.state() == MemberState::kConnecting;
   const Duration age = now - member.ready_since;
   if (!connecting) {
-    const bool busy = member.in_flight > 0 || now - member.last_activity < Lifetime::kTogether;
-    endpoints_.at(member.endpoint).lifetime.OnMemberEnded(now, age, member.rpcs, busy);
+    const bool busy = end.in_flight > 0 || end.rpcs > member.rpcs || member.in_flight > 0 ||
+                      now - member.last_activity < Lifetime::kTogether;
+    // Those in flight may have come too late to be counted by the peer.
+    const uint64_t begun = std::max(end.rpcs, member.rpcs);
+    const uint64_t carried = begun - std::min(begun, static_cast<uint64_t>(end.in_flight));
+    endpoints_.at(member.endpoint).lifetime.OnMemberEnded(now, age, carried, busy);
   }
   const bool soon = connecting || age < policy_.backoff.initial;
-  if (soon && !proved) NoteFailure(now, member, DialResult::kError);
+  if (soon && !end.proved) NoteFailure(now, member, DialResult::kError);
 }
 
 void PoolCore::CloseMember(Time now, Member& member, CloseReason reason, Actions& actions) {

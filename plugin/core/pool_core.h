@@ -73,6 +73,13 @@ struct LoadSample {
   int64_t waiting = 0;
 };
 
+// How a connection stood when it ended.
+struct ConnectionEnd {
+  bool proved = false;    // an RPC on it had been answered
+  uint64_t rpcs = 0;      // begun on it
+  int64_t in_flight = 0;  // of these, not ended by then
+};
+
 // How long a member has been silent, when an RPC on it, or on another member of its endpoint, has
 // missed its deadline.
 struct Silence {
@@ -101,15 +108,26 @@ class PoolCore {
     Time demand_retry_at = {};  // not before, with demand
     int spares = 0;             // as ordered
 
-    // RPCs fail on its members. `failing` counts the times in a row that one was replaced for it,
-    // from `failing_since` on, without an RPC that ended well since.
-    int failing = 0;
-    Time failing_since = {};
-    Time failing_retry_at = {};  // no further replacement before
-    Time ejected_until = {};     // its members failed again after being replaced
-    bool ejected = false;        // as of the last event
-    bool half_open = false;      // from its ejection until an RPC ends well: one member only
-    bool suspect = false;        // nothing came back from it: new members are primed
+    // RPCs fail on its members, which are replaced for it: `times` in a row, without an RPC that
+    // ended well on a member that came after `since`, the last time.
+    struct Trouble {
+      int times = 0;
+      Time since = {};
+      Time retry_at = {};  // no member that came after `since` is replaced before
+    };
+    Trouble ailing;  // as of an ailing server or connection
+    Trouble erring;  // whatever the codes, or no answers at all
+    // Its members were ailing again after being replaced: none before this,
+    Time ejected_until = {};
+    bool ejected = false;  // as of the last event
+    // then one, until an RPC ends well on it, or nothing is heard until:
+    bool half_open = false;
+    Time half_open_until = {};
+    // Nothing came back from it: new members are primed, until one of them is ready, a check is
+    // answered, an RPC ends well on one that came after, or one is ready and all spares from before
+    // are gone.
+    bool suspect = false;
+    Time suspect_since = {};
     // When its first member became ready after it had been away; full share after slow_start.
     Time returned = {};
   };
@@ -124,17 +142,17 @@ class PoolCore {
   // A member ordered by Connect is usable; `stream_limit` is the peer's, 0 if none.
   Actions OnReady(Time now, MemberId member, uint32_t stream_limit);
   Actions OnConnectFailed(Time now, MemberId member, DialResult result);
-  // The connection ended. `proved`: an RPC on it had been answered. One that ends soon and unproved
-  // is a failed attempt, so that a server that accepts and hangs up is not dialed in a loop.
-  Actions OnPeerClosed(Time now, MemberId member, bool proved);
+  // The connection ended. One that ends soon and unproved is a failed attempt, so that a server
+  // that accepts and hangs up is not dialed in a loop.
+  Actions OnPeerClosed(Time now, MemberId member, const ConnectionEnd& end);
   Actions OnDrained(Time now, MemberId member);
-  // An RPC found that the connection takes no more: a GOAWAY came, or it is closed. `proved` as for
-  // OnPeerClosed.
-  Actions OnGoingAway(Time now, MemberId member, bool proved);
+  // An RPC found that the connection takes no more: a GOAWAY came, or it is closed.
+  Actions OnGoingAway(Time now, MemberId member, const ConnectionEnd& end);
   Actions OnChecked(Time now, MemberId member, HealthResult result);
   // A message of the endpoint's health watch, or its end (kNoAnswer).
   Actions OnWatched(Time now, EndpointId endpoint, HealthResult result);
-  // The endpoint's scout (see Lifetime) is connected; its connection ended at `age`.
+  // The endpoint's scout (see Lifetime) is connected; its connection ended, at `age` or a little
+  // later.
   Actions OnScoutUp(Time now, EndpointId endpoint);
   Actions OnScoutDown(Time now, EndpointId endpoint, Duration age);
   // The member has carried as many RPCs as LimitRpcs said.
@@ -181,8 +199,10 @@ class PoolCore {
     int connecting = 0;
     int ready = 0;
     int ejected = 0;
-    int rotating = 0;  // ready, but to be replaced: not in `ready`
-    int used() const { return connecting + ready; }
+    int suspect = 0;   // ejected, but only until a check is answered: not in `ejected`
+    int rotating = 0;  // ready, but being replaced: not in `ready`
+    int used() const { return connecting + ready + suspect; }
+    int held() const { return ready + suspect + ejected + rotating; }  // connected
   };
 
   // All of what follows compares, orders, and appends to `actions`.
@@ -191,6 +211,10 @@ class PoolCore {
   void RemoveEndpoints(Actions& actions);
   void ConnectMissing(Time now, Actions& actions);
   void DrainSurplus(Time now, Actions& actions);
+  // One above the maximum may be connecting: in the place of one that is being replaced, or to find
+  // out whether an endpoint is back, which else would wait for as long as the others are needed.
+  // Once it is ready, another one goes.
+  void KeepMaximum(Time now, Actions& actions);
   void CheckQuiet(Time now, Actions& actions);
   // Rotation: rotation.cc.
   void SettleLifetimes(Time now, Actions& actions);
@@ -199,6 +223,8 @@ class PoolCore {
   void DrainReplaced(Time now, Actions& actions);
   void CutLate(Time now, Actions& actions);
   void OrderLimit(Member& member, Actions& actions) const;
+  // When, and why, a ready member is to be replaced.
+  Lifetime::Due DueOf(const Member& member) const;
   Time NextRotation(Time now) const;
   // Selection: selection.cc.
   void JudgeLatencies(Time now, const LoadSample& load);
@@ -212,19 +238,27 @@ class PoolCore {
 
   void CloseMember(Time now, Member& member, CloseReason reason, Actions& actions);
   void DrainMember(Time now, Member& member, CloseReason reason, Actions& actions);
-  // Its endpoint works, as far as this member can tell.
+  // An RPC on it ended well.
   void NoteSuccess(Time now, const Member& member);
-  void Eject(Time now, Member& member, const char* reason);
-  void Readmit(Time now, Member& member, const char* reason);
+  // Whether a member on which RPCs fail may be replaced now.
+  bool NoteTrouble(Time now, const Member& member, Endpoint::Trouble& trouble);
+  void Suspect(Time now, Endpoint& endpoint);
+  // Out of use until a quick check is answered.
+  void SuspectMember(Time now, Member& member, const std::string& reason, Actions& actions);
+  void CloseHalfOpen(Time now, Endpoint& endpoint, const char* reason);
+  void Eject(Time now, Member& member, std::string reason);
+  void Readmit(Time now, Member& member, std::string reason);
   void Log(Time now, const char* what, const Member& member, std::string reason);
   void Log(Time now, const char* what, const Endpoint& endpoint, std::string reason);
   void NoteFailure(Time now, const Member& attempt, DialResult result);
   // The end of a member's connection, which is a failed attempt if it was of no use.
-  void NoteEnd(Time now, const Member& member, bool proved);
+  void NoteEnd(Time now, const Member& member, const ConnectionEnd& end);
 
   Member* Find(MemberId id);  // nullptr if it is gone
   std::map<EndpointId, Tally> CountMembers() const;
   bool IsUsable(const Endpoint& endpoint) const;
+  // Whether it has failed, and has no member, nor one on the way.
+  bool IsOut(const Endpoint& endpoint, const Tally& tally) const;
   // Drains one of `endpoint`'s ready members: the one with the least to do.
   void DrainOne(Time now, EndpointId endpoint, CloseReason reason, Actions& actions);
   // How many of `wanted` each usable endpoint should have: all the same. One that fails and has no

@@ -31,10 +31,10 @@ class PoolCoreHangUpTest : public testing::Test {
   // Connects ordered by each event, which come a while after each other.
   int Ready(uint64_t id) { return Connects(core_.OnReady(Later(), MemberId{id}, 0)); }
   int Closed(uint64_t id, bool proved = false) {
-    return Connects(core_.OnPeerClosed(Later(), MemberId{id}, proved));
+    return Connects(core_.OnPeerClosed(Later(), MemberId{id}, {proved}));
   }
   int GoingAway(uint64_t id, bool proved = false) {
-    return Connects(core_.OnGoingAway(Later(), MemberId{id}, proved));
+    return Connects(core_.OnGoingAway(Later(), MemberId{id}, {proved}));
   }
   int Failures() const { return core_.endpoints().at(EndpointId{1}).failures; }
   Time Later() { return now_ += milliseconds(1); }

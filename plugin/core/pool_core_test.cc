@@ -3,9 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <set>
-#include <string>
-#include <vector>
+#include <chrono>
+
+#include "plugin/core/pool_core_test_util.h"
+#include "plugin/core/types.h"
 
 namespace predial {
 namespace {
@@ -15,78 +16,7 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::IsEmpty;
 
-// A core, its clock, and its answers as text. Ids count up in the order in which they are given
-// out, endpoints and members alike.
-class PoolCoreTest : public testing::Test {
- protected:
-  using Lines = std::vector<std::string>;
-
-  PoolCoreTest() {
-    policy_.sizing.min = 2;
-    policy_.sizing.max = 4;
-    policy_.sizing.streams_target = 10;
-    policy_.backoff.jitter = 0;
-    policy_.health.enabled = false;
-    policy_.spares = 0;
-    policy_.slow_start = {};
-  }
-
-  PoolCore& core() {
-    if (core_ == nullptr) core_ = std::make_unique<PoolCore>(policy_, 1, now_);
-    return *core_;
-  }
-
-  Lines Text(const Actions& actions) {
-    Lines lines;
-    for (const Action& action : actions) lines.push_back(ToString(action));
-    return lines;
-  }
-
-  static MemberId M(uint64_t id) { return MemberId{id}; }
-  static EndpointId E(uint64_t id) { return EndpointId{id}; }
-
-  Lines Resolved(const std::vector<std::string>& keys) {
-    return Text(core().OnResolved(now_, keys));
-  }
-  Lines Ready(uint64_t id, uint32_t limit = 0) { return Text(core().OnReady(now_, M(id), limit)); }
-  Lines Failed(uint64_t id, DialResult result = DialResult::kRefused) {
-    return Text(core().OnConnectFailed(now_, M(id), result));
-  }
-  Lines PeerClosed(uint64_t id, bool proved = true) {
-    return Text(core().OnPeerClosed(now_, M(id), proved));
-  }
-  Lines Drained(uint64_t id) { return Text(core().OnDrained(now_, M(id))); }
-  Lines Checked(uint64_t id, HealthResult result) {
-    return Text(core().OnChecked(now_, M(id), result));
-  }
-  Lines Watched(uint64_t id, HealthResult result) {
-    return Text(core().OnWatched(now_, E(id), result));
-  }
-  Lines Tick(const LoadSample& load = {}) { return Text(core().OnTick(now_, load)); }
-  // As if `id` had that many RPCs in flight.
-  Lines Load(uint64_t id, int64_t in_flight) {
-    LoadSample load;
-    load.members.push_back({M(id), in_flight, ++rpcs_});
-    return Tick(load);
-  }
-  LoadSample Demand() {
-    LoadSample load;
-    load.anchor_rpcs = 1;
-    return load;
-  }
-
-  // One endpoint "a" (id 1) with members 2 and 3, ready.
-  void StartWithTwoReady() {
-    Resolved({"a"});
-    Ready(2);
-    Ready(3);
-  }
-
-  PoolPolicy policy_;
-  Time now_ = Time() + std::chrono::hours(1);
-  std::unique_ptr<PoolCore> core_;
-  uint64_t rpcs_ = 0;
-};
+using PoolCoreTest = CoreTest;
 
 TEST_F(PoolCoreTest, ConnectsTheMinimumAndPublishesWhatIsReady) {
   EXPECT_THAT(Resolved({"a"}), ElementsAre("AddEndpoint{1, a}", "Connect{2, 1}", "Connect{3, 1}"));
@@ -254,6 +184,20 @@ TEST_F(PoolCoreTest, AtTheMaximumAnEndpointWithoutMemberGetsRoom) {
   EXPECT_THAT(Drained(2), ElementsAre("Close{2, rebalanced}"));
 }
 
+// It was not tried again for as long as the load needed the others.
+TEST_F(PoolCoreTest, AtTheMaximumAnEndpointThatFailedIsTriedOneAboveIt) {
+  policy_.sizing.min = policy_.sizing.max = 2;
+  Resolved({"a", "b"});  // 3 on a, 4 on b
+  Failed(3);             // 5 on b
+  Ready(4);
+  Ready(5);
+  EXPECT_EQ(core().NextTick(now_), now_ + seconds(1));
+  now_ += seconds(1);
+  EXPECT_THAT(Tick(), ElementsAre("Connect{6, 1}"));
+  EXPECT_THAT(Tick(), IsEmpty());
+  EXPECT_THAT(Ready(6), ElementsAre("WakeAnchor{1}", "Drain{4}", "Publish{5, 6}"));
+}
+
 TEST_F(PoolCoreTest, AnEndpointThatIsNoLongerListedIsDrained) {
   StartWithTwoReady();
   EXPECT_THAT(Resolved({"b"}),
@@ -342,9 +286,8 @@ TEST_F(PoolCoreTest, AMemberThatDoesNotAnswerItsChecksIsReplaced) {
 
 TEST_F(PoolCoreTest, AMemberThatIsGoingAwayIsReplaced) {
   StartWithTwoReady();
-  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3), /*proved=*/true)),
-              ElementsAre("Drain{3}", "Connect{4, 1}", "Publish{2}"));
-  EXPECT_THAT(Text(core().OnGoingAway(now_, M(3), /*proved=*/true)), IsEmpty());
+  EXPECT_THAT(GoingAway(3), ElementsAre("Drain{3}", "Connect{4, 1}", "Publish{2}"));
+  EXPECT_THAT(GoingAway(3), IsEmpty());
   EXPECT_THAT(Drained(3), ElementsAre("Close{3, going_away}"));
 }
 

@@ -31,6 +31,7 @@ void PoolCore::Reconcile(Time now, Actions& actions) {
     ConnectMissing(now, actions);
     DrainReplaced(now, actions);
     DrainSurplus(now, actions);
+    KeepMaximum(now, actions);
     CheckQuiet(now, actions);
   }
   CutLate(now, actions);
@@ -46,6 +47,11 @@ bool PoolCore::IsUsable(const Endpoint& endpoint) const {
          !suspended_;
 }
 
+bool PoolCore::IsOut(const Endpoint& endpoint, const Tally& tally) const {
+  if (tally.connecting > 0 || tally.held() > 0) return false;
+  return endpoint.failures > 0 || endpoint.suspect || endpoint.half_open;
+}
+
 std::map<EndpointId, PoolCore::Tally> PoolCore::CountMembers() const {
   std::map<EndpointId, Tally> tallies;
   for (const auto& [id, endpoint] : endpoints_) tallies[id];
@@ -59,7 +65,7 @@ std::map<EndpointId, PoolCore::Tally> PoolCore::CountMembers() const {
         ++(member.rotating == RotateReason::kNone ? tally.ready : tally.rotating);
         break;
       case MemberState::kEjected:
-        ++tally.ejected;
+        ++(member.suspect ? tally.suspect : tally.ejected);
         break;
       case MemberState::kDraining:
       case MemberState::kClosed:
@@ -76,10 +82,17 @@ void PoolCore::JudgeHealth(Time now, Actions& actions) {
     const bool ejected = now < endpoint.ejected_until;
     if (endpoint.ejected && !ejected) Log(now, "half_open", endpoint, "its ejection is over");
     endpoint.ejected = ejected;
-    if (!endpoint.listed) continue;
+    if (endpoint.half_open && now >= endpoint.half_open_until) {
+      CloseHalfOpen(now, endpoint, "no RPC has failed on it since its ejection");
+    }
     const Tally& tally = tallies.at(id);
-    healths.push_back(
-        {endpoint.serving && !endpoint.ejected, tally.ready + tally.rotating, tally.ejected});
+    // There are no spares any more from before it was silent.
+    if (tally.ready > 0 && now - endpoint.suspect_since >= policy_.spares_after_use) {
+      endpoint.suspect = false;
+    }
+    if (!endpoint.listed) continue;
+    healths.push_back({endpoint.serving && !endpoint.ejected, tally.ready + tally.rotating,
+                       tally.ejected + tally.suspect});
   }
   const bool panic = IsPanic(policy_.health, healths);
   if (panic != panic_) {
@@ -169,7 +182,7 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
   int total = 0;
   int connecting = 0;
   for (const auto& [id, tally] : tallies) {
-    total += tally.used() + tally.ejected + tally.rotating;
+    total += tally.connecting + tally.held();
     connecting += tally.connecting;
   }
   if (local_failures_ > 0 && (now < local_retry_at_ || connecting > 0)) return;
@@ -185,20 +198,17 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
       if (connecting >= policy_.dials_max) return;
       if (local_failures_ > 0 && connecting > 0) return;  // one attempt, to see
       if (total >= policy_.sizing.max) {
-        if (tally.rotating > 0) {
-          // No room to make before break.
-          DrainOne(now, id, CloseReason::kRotated, actions);
-          --tally.rotating;
-        } else {
-          const std::optional<EndpointId> above = MostAbove(shares);
-          if (!above) return;
+        if (const std::optional<EndpointId> above = MostAbove(shares)) {
           DrainOne(now, *above, CloseReason::kRebalanced, actions);
           --tallies[*above].ready;
+          --total;
+        } else if (total > policy_.sizing.max || (tally.rotating == 0 && !IsOut(endpoint, tally))) {
+          continue;
         }
-        --total;
+        // One above the maximum: see KeepMaximum().
       }
       const MemberId member{++last_id_};
-      members_.emplace(member, Member(member, id, now));
+      members_.emplace(member, Member(member, id, now)).first->second.primed = endpoint.suspect;
       actions.push_back(Connect{member, id, endpoint.suspect});
       ++tally.connecting;
       ++connecting;
@@ -219,6 +229,30 @@ void PoolCore::DrainSurplus(Time now, Actions& actions) {
     const std::optional<EndpointId> above = MostAbove(shares);
     if (!above) return;
     DrainOne(now, *above, CloseReason::kIdle, actions);
+  }
+}
+
+void PoolCore::KeepMaximum(Time now, Actions& actions) {
+  int held = 0;
+  for (const auto& [id, tally] : CountMembers()) held += tally.held();
+  for (; held > policy_.sizing.max; --held) {
+    Member* least = nullptr;
+    const auto rank = [](const Member& member) {
+      const bool replaced = member.rotating != RotateReason::kNone;
+      return replaced ? 0 : member.state() == MemberState::kEjected ? 1 : 2;
+    };
+    for (auto& [id, member] : members_) {
+      if (member.state() != MemberState::kReady && member.state() != MemberState::kEjected)
+        continue;
+      if (least == nullptr || rank(member) < rank(*least)) least = &member;
+    }
+    if (rank(*least) < 2) {
+      DrainMember(now, *least, rank(*least) == 0 ? CloseReason::kRotated : CloseReason::kUnhealthy,
+                  actions);
+      continue;
+    }
+    const std::optional<EndpointId> above = MostAbove(Shares(wanted()));
+    DrainOne(now, above ? *above : least->endpoint, CloseReason::kRebalanced, actions);
   }
 }
 
@@ -318,8 +352,9 @@ void PoolCore::JudgeState(Actions& actions) {
 }
 
 Time PoolCore::NextTick(Time now) const {
+  if (shut_down_) return Time::max();
   Time next = NextRotation(now);
-  if (shut_down_ || suspended_) return next;
+  if (suspended_) return next;
   if (active_) next = std::min(next, last_tick_ + kTick);
   const auto tallies = CountMembers();
   const auto shares = Shares(wanted());
@@ -340,6 +375,7 @@ Time PoolCore::NextTick(Time now) const {
   for (const auto& [id, endpoint] : endpoints_) {
     if (endpoint.spares > 0) next = std::min(next, last_activity_ + policy_.spares_after_use);
     if (endpoint.ejected) next = std::min(next, endpoint.ejected_until);
+    if (endpoint.half_open) next = std::min(next, endpoint.half_open_until);
     if (endpoints_.size() > 1 && endpoint.returned != Time() &&
         WeightOf(now, endpoint) < kWeightMax) {
       next = std::min(next, now + policy_.slow_start / kWeightMax);

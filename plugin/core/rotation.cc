@@ -1,5 +1,13 @@
 // Rotation: members are replaced before their time is up, the new one first; and drains that take
 // too long.
+//
+//   due --BeginRotations--> rotating: still ready, but not counted, so that ConnectMissing makes
+//   another --DrainReplaced, once that is ready--> draining
+//
+// Rates: of one endpoint no more than half at a time, but for those that soon take no more RPCs;
+// of what was learned (it may be wrong) see also Lifetime::kRotateAfter. With connections_max
+// reached there is one above it for as long as the new one takes: to break first would send RPCs
+// to the anchor, and would not save a connection, since the old one has RPCs to finish.
 #include <algorithm>
 #include <utility>
 
@@ -21,10 +29,18 @@ Actions PoolCore::OnScoutDown(Time now, EndpointId id, Duration age) {
   Actions actions;
   auto found = endpoints_.find(id);
   if (found == endpoints_.end()) return actions;
-  const auto ready = std::count_if(members_.begin(), members_.end(), [&](const auto& entry) {
-    return entry.second.endpoint == id && entry.second.state() == MemberState::kReady;
-  });
-  found->second.lifetime.OnScoutDown(now, age, static_cast<int>(ready));
+  Lifetime& lifetime = found->second.lifetime;
+  if (!lifetime.scout_since()) return actions;
+  const Time seen = *lifetime.scout_since() + age;
+  int survivors = 0;
+  Time oldest = now;
+  for (const auto& [member_id, member] : members_) {
+    if (member.endpoint != id || member.ready_since > seen) continue;
+    if (member.state() != MemberState::kReady && member.state() != MemberState::kEjected) continue;
+    ++survivors;
+    oldest = std::min(oldest, member.ready_since);
+  }
+  lifetime.OnScoutDown(now, age, survivors, oldest);
   Reconcile(now, actions);
   return actions;
 }
@@ -33,15 +49,22 @@ Actions PoolCore::OnWorn(Time now, MemberId id) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
-  const Lifetime& lifetime = endpoints_.at(member->endpoint).lifetime;
-  Rotate(now, *member, lifetime.RpcsOf(member->jitter).reason);
+  member->due_for = endpoints_.at(member->endpoint).lifetime.RpcsOf(member->jitter).reason;
   Reconcile(now, actions);
   return actions;
 }
 
 Actions PoolCore::OnReplaceAll(Time now) {
   Actions actions;
-  for (auto& [id, member] : members_) Rotate(now, member, RotateReason::kAsked);
+  for (auto& [id, member] : members_) {
+    if (member.state() != MemberState::kConnecting) member.due_for = RotateReason::kAsked;
+  }
+  for (auto& [id, endpoint] : endpoints_) {
+    // Dialed as long ago as what they would replace. Reconcile() orders new ones.
+    if (std::exchange(endpoint.spares, 0) > 0 && endpoint.listed) {
+      actions.push_back(SetSpares{id, 0});
+    }
+  }
   Reconcile(now, actions);
   return actions;
 }
@@ -65,9 +88,9 @@ void PoolCore::SettleLifetimes(Time now, Actions& actions) {
                          : "as long as they like",
                      rpcs ? absl::StrCat(" and ", *rpcs, " RPCs") : ""));
     for (auto& [member_id, member] : members_) {
-      if (member.endpoint == id && member.state() == MemberState::kReady) {
-        OrderLimit(member, actions);
-      }
+      const bool in_use =
+          member.state() == MemberState::kReady || member.state() == MemberState::kEjected;
+      if (member.endpoint == id && in_use) OrderLimit(member, actions);
     }
   }
 }
@@ -79,22 +102,31 @@ void PoolCore::OrderLimit(Member& member, Actions& actions) const {
   actions.push_back(LimitRpcs{member.id, rpcs.worn_at, rpcs.max});
 }
 
+Lifetime::Due PoolCore::DueOf(const Member& member) const {
+  Lifetime::Due due =
+      endpoints_.at(member.endpoint).lifetime.DueByAge(member.ready_since, member.jitter);
+  if (member.due_for == RotateReason::kNone) return due;
+  const Duration after =
+      member.due_for == RotateReason::kProvenRpcs ? Lifetime::kRotateAfter : Duration();
+  if (member.ready_since + after < due.at) due = {member.ready_since + after, member.due_for};
+  return due;
+}
+
 void PoolCore::BeginRotations(Time now) {
-  const auto tallies = CountMembers();
-  std::map<EndpointId, int> rotating;
-  for (const auto& [id, tally] : tallies) rotating[id] = tally.rotating;
+  auto tallies = CountMembers();
   for (auto& [id, member] : members_) {
     if (member.state() != MemberState::kReady || member.rotating != RotateReason::kNone) continue;
-    const Endpoint& endpoint = endpoints_.at(member.endpoint);
-    const Lifetime::Due due = endpoint.lifetime.DueByAge(member.ready_since, member.jitter);
+    const Lifetime::Due due = DueOf(member);
     if (due.at > now) continue;
-    // Not more than half of them at a time; the next ones follow when these are done.
-    const Tally& tally = tallies.at(member.endpoint);
-    if (rotating[member.endpoint] > 0 &&
-        2 * rotating[member.endpoint] >= tally.ready + tally.rotating) {
+    Tally& tally = tallies.at(member.endpoint);
+    const bool urgent =
+        due.reason == RotateReason::kRpcs || due.reason == RotateReason::kProvenRpcs;
+    // The next ones follow when these are done.
+    if (!urgent && tally.rotating > 0 && 2 * tally.rotating >= tally.ready + tally.rotating) {
       continue;
     }
-    ++rotating[member.endpoint];
+    --tally.ready;
+    ++tally.rotating;
     Rotate(now, member, due.reason);
   }
 }
@@ -104,10 +136,9 @@ void PoolCore::DrainReplaced(Time now, Actions& actions) {
   for (const auto& [id, tally] : CountMembers()) {
     const auto share = shares.find(id);
     if (share == shares.end()) continue;
-    const int surplus = tally.ready + tally.rotating - share->second;
-    for (int i = 0; i < std::min(surplus, tally.rotating); ++i) {
-      DrainOne(now, id, CloseReason::kRotated, actions);
-    }
+    // One that the load does not need now is not replaced.
+    const int surplus = std::min(tally.ready + tally.rotating - share->second, tally.rotating);
+    for (int i = 0; i < surplus; ++i) DrainOne(now, id, CloseReason::kRotated, actions);
   }
 }
 
@@ -130,12 +161,10 @@ Time PoolCore::NextRotation(Time now) const {
       next = std::min(next, member.draining_since + policy_.drain_timeout);
     }
     if (member.state() != MemberState::kReady || member.rotating != RotateReason::kNone) continue;
-    const Lifetime::Due due =
-        endpoints_.at(member.endpoint).lifetime.DueByAge(member.ready_since, member.jitter);
     // What is overdue waits for another that is being replaced, and that reports.
-    if (due.at > now) next = std::min(next, due.at);
+    if (const Lifetime::Due due = DueOf(member); due.at > now) next = std::min(next, due.at);
   }
-  if (shut_down_ || suspended_) return next;
+  if (suspended_) return next;
   for (const auto& [id, endpoint] : endpoints_) {
     next = std::min(next, endpoint.lifetime.NextSettle());
   }
