@@ -4,6 +4,8 @@
 
 #include <mutex>
 
+#include "plugin/io/fork_guard.h"
+
 namespace predial {
 
 GrpcPoller::GrpcPoller() : thread_(&GrpcPoller::Run, this) {}
@@ -37,6 +39,8 @@ GrpcPoller::Work::~Work() {
 }
 
 bool GrpcPoller::Look() {
+  const GrpcVisit visit;
+  if (!visit.allowed()) return false;
   void* next;
   bool ok;
   // A deadline in the past: gRPC polls once, without waiting.
