@@ -94,7 +94,9 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   const bool strict = options.overflow != OverflowPolicy::kShare;
   const auto queue = strict ? std::make_shared<CheckoutQueue>(options.waiters_max) : nullptr;
   // At once, on the thread that finds it: somebody waits.
-  signals.room = [queue] { queue->Dispatch(); };
+  signals.room = [queue, forks = ForkCount()] {
+    if (forks == ForkCount()) queue->Dispatch();  // else those who waited did so in a parent
+  };
   auto targets = std::make_shared<TrackerTargets>();
   targets->runtime = pool->runtime_;
   targets->retries = std::make_shared<RetryLedger>(options.never_sent_retries_max);
@@ -119,8 +121,14 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   }
   pool->targets_ = targets;
   // Lame, so that it has no connection and is no part of a circle of owners.
+  // Made now, for RPCs in a child, which could not make it.
   pool->callback_owner_ = CreateLameChannel(
-      pool->config_.target.text, grpc::Status(grpc::StatusCode::INTERNAL, "not for RPCs"));
+      pool->config_.target.text,
+      grpc::Status(grpc::StatusCode::FAILED_PRECONDITION,
+                   absl::StrCat("PooledChannel to ", pool->config_.target.text,
+                                " was made before fork(): its connections are the parent's, and a "
+                                "child process cannot use them. Fork before gRPC is used, and make "
+                                "a channel in the child")));
   if (strict) pool->CreateOverflow(queue);
   pool->RenewAnchor();
   loop.Post([pool] { pool->Start(); });

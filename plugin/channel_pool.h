@@ -12,6 +12,7 @@
 #include <grpcpp/support/channel_arguments.h>
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <memory>
@@ -25,6 +26,7 @@
 #include "plugin/connectivity.h"
 #include "plugin/core/pool_core.h"
 #include "plugin/io/anchor.h"
+#include "plugin/io/fork_guard.h"
 #include "plugin/io/member_setup.h"
 #include "plugin/io/resolver.h"
 #include "plugin/io/runtime.h"
@@ -52,13 +54,17 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // Starts connecting at once.
   static std::shared_ptr<ChannelPool> Create(Config config);
 
+  // Whether this process is a child, by fork(), of the one that the pool was made in. Then Stats(),
+  // Shutdown() and so on do nothing, and RPCs go to callback_owner(), which fails them.
+  bool IsForked() const { return forks_ != ForkCount(); }
+
   MemberTable& table() { return *targets_->table; }
   PoolEvents* events() { return targets_->events.get(); }  // null without an observer
   const PoolOptions& options() const { return config_.options; }
   Connectivity& connectivity() { return connectivity_; }
   // What an RPC gets its member from instead of table(); null with OverflowPolicy::kShare.
   Overflow* overflow() { return overflow_.get(); }
-  // Whose completion queue callback RPCs use: it outlives them.
+  // Whose completion queue callback RPCs use: it outlives them. RPCs on it fail.
   grpc::Channel* callback_owner() { return callback_owner_.get(); }
 
   // Waits for the loop's thread, which takes microseconds.
@@ -159,6 +165,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   std::string MissingReason() const;
   std::string NameOf(EndpointId endpoint) const;
 
+  const uint32_t forks_ = ForkCount();
   const Config config_;
   const std::shared_ptr<Runtime> runtime_;
   EventLoop& loop_;

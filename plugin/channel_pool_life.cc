@@ -8,6 +8,10 @@
 namespace predial {
 
 void ChannelPool::Abandon() {
+  if (IsForked()) {
+    self_ = shared_from_this();  // for ever: its threads and connections are the parent's
+    return;
+  }
   loop_.Post([self = shared_from_this()] {
     self->self_ = self;
     self->BeginShutdown();
@@ -15,6 +19,7 @@ void ChannelPool::Abandon() {
 }
 
 bool ChannelPool::Shutdown(absl::Time deadline) {
+  if (IsForked()) return true;
   RunInLoop([this] { BeginShutdown(); });
   // An observer's callback must not wait for the thread that it is on.
   if (loop_.InLoop()) return HasEnded();

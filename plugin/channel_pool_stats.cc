@@ -30,6 +30,12 @@ const char* Name(grpc_connectivity_state state) {
 
 PoolStats ChannelPool::Stats() {
   PoolStats stats;
+  if (IsForked()) {
+    stats.target = config_.target.text;
+    stats.state = Name(GRPC_CHANNEL_SHUTDOWN);
+    stats.last_error = "the pool was made before fork(), and belongs to the parent process";
+    return stats;
+  }
   RunInLoop([&] { stats = MakeStats(); });
   return stats;
 }

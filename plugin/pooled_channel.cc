@@ -13,6 +13,8 @@
 #include "plugin/channel_access.h"
 #include "plugin/channel_pool.h"
 #include "plugin/connectivity.h"
+#include "plugin/io/fork_guard.h"
+#include "plugin/io/per_process.h"
 #include "plugin/io/target.h"
 #include "plugin/lame_channel.h"
 #include "plugin/member_table.h"
@@ -52,6 +54,19 @@ absl::Status CheckArguments(const grpc::ChannelArguments& args) {
   return absl::OkStatus();
 }
 
+absl::Status CheckProcess() {
+  if (!ForkedWhileGrpcWasInUse()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "this process was forked from one in which gRPC was in use, and gRPC cannot be used in such "
+      "a child: fork before the first channel is made, or after the last is gone, or call exec()");
+}
+
+// Of the parent's channels in a forked child.
+struct ForkedConnectivity : Connectivity {
+  ForkedConnectivity() : Connectivity(GRPC_CHANNEL_SHUTDOWN) {}
+};
+PerProcess<ForkedConnectivity> forked_connectivity;
+
 // Descriptors that this pool may use: a connection and the watch on it, and the spares.
 std::vector<std::string> CheckDescriptorLimit(const std::string& target,
                                               const PoolOptions& options) {
@@ -82,6 +97,7 @@ absl::StatusOr<std::shared_ptr<PooledChannel>> PooledChannel::TryCreate(
     const grpc::ChannelArguments& args, const PoolOptions& options, Interceptors interceptors) {
   absl::StatusOr<Target> parsed = ParseTarget(target);
   absl::Status status = parsed.status();
+  if (status.ok()) status = CheckProcess();
   if (status.ok()) status = options.Validate();
   if (status.ok()) status = CheckCredentials(credentials);
   if (status.ok()) status = CheckArguments(args);
@@ -123,8 +139,10 @@ std::shared_ptr<PooledChannel> PooledChannel::Create(
 PooledChannel::PooledChannel(std::shared_ptr<ChannelPool> pool) : pool_(std::move(pool)) {}
 
 PooledChannel::PooledChannel(const std::string& target, const absl::Status& error)
-    : lame_(CreateLameChannel(
-          target, grpc::Status(grpc::StatusCode::INVALID_ARGUMENT, std::string(error.message())))),
+    : lame_(CreateLameChannel(target, grpc::Status(absl::IsFailedPrecondition(error)
+                                                       ? grpc::StatusCode::FAILED_PRECONDITION
+                                                       : grpc::StatusCode::INVALID_ARGUMENT,
+                                                   std::string(error.message())))),
       lame_connectivity_(std::make_unique<Connectivity>(GRPC_CHANNEL_SHUTDOWN)) {}
 
 PooledChannel::~PooledChannel() {
@@ -150,7 +168,8 @@ void PooledChannel::Resume() {
 }
 
 Connectivity& PooledChannel::connectivity() {
-  return pool_ == nullptr ? *lame_connectivity_ : pool_->connectivity();
+  if (pool_ == nullptr) return *lame_connectivity_;
+  return pool_->IsForked() ? forked_connectivity.Get() : pool_->connectivity();
 }
 
 grpc_connectivity_state PooledChannel::GetState(bool /*try_to_connect*/) {
@@ -172,6 +191,9 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
                                                grpc::ClientContext* context,
                                                grpc::CompletionQueue* queue) {
   if (pool_ == nullptr) return ChannelAccess::CreateCall(lame_.get(), method, context, queue);
+  if (pool_->IsForked()) {
+    return ChannelAccess::CreateCall(pool_->callback_owner(), method, context, queue);
+  }
   PoolEvents* const events = pool_->events();
   const Time asked = events == nullptr ? Time() : Clock::now();
   // A member would drop per-call credentials and send the RPC; an ordinary channel refuses to, over

@@ -13,6 +13,8 @@
 // Threads:   thread-safe, as grpc::Channel is.
 // Ownership: shared by the stubs. RPCs in flight go on when the last reference is dropped;
 //            connections close as their RPCs end. The destructor does not wait.
+// fork():    in a child, RPCs of the parent's channels fail with FAILED_PRECONDITION, and nothing
+//            else of them does anything; a new channel works if gRPC was not in use at the fork.
 // Limits:    plaintext only, no service config; interceptors of gRPC's global factory come after
 //            the pool's own: see the README.
 #pragma once
@@ -43,8 +45,8 @@ class PooledChannel final : public grpc::ChannelInterface {
 
   // In the shapes of grpc::CreateChannel, CreateCustomChannel and
   // CreateCustomChannelWithInterceptors. Like them they never return null: if something is wrong
-  // they log it, and the RPCs of the channel that they return fail with INVALID_ARGUMENT and the
-  // reason. Starts connecting at once.
+  // they log it, and the RPCs of the channel that they return fail with INVALID_ARGUMENT (or
+  // FAILED_PRECONDITION, see TryCreate) and the reason. Starts connecting at once.
   static std::shared_ptr<PooledChannel> Create(
       const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
       const PoolOptions& options = {});
@@ -60,6 +62,7 @@ class PooledChannel final : public grpc::ChannelInterface {
   //   INVALID_ARGUMENT  the target, an option or its combination with another; names it
   //   UNIMPLEMENTED     credentials or channel arguments that a pool of plaintext connections
   //                     cannot honor; names them
+  //   FAILED_PRECONDITION  this process was forked while gRPC was in use in its parent
   static absl::StatusOr<std::shared_ptr<PooledChannel>> TryCreate(
       const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
       const grpc::ChannelArguments& args = {}, const PoolOptions& options = {},

@@ -52,6 +52,7 @@ EpollLoop::~EpollLoop() {
 }
 
 void EpollLoop::Post(Callback callback) {
+  if (forks_ != ForkCount()) return;
   bool first;
   {
     MutexLock lock(mutex_);

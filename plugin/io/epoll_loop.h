@@ -4,6 +4,7 @@
 
 #include <sys/epoll.h>
 
+#include <cstdint>
 #include <memory>
 #include <thread>
 #include <unordered_map>
@@ -11,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "plugin/io/event_loop.h"
+#include "plugin/io/fork_guard.h"
 #include "plugin/io/timer_queue.h"
 #include "plugin/io/unique_fd.h"
 #include "plugin/mutex.h"
@@ -25,6 +27,7 @@ class EpollLoop : public EventLoop {
   // own thread.
   ~EpollLoop() override;
 
+  // In a forked child it only destroys the callback: the loop's thread is the parent's.
   void Post(Callback callback) override ABSL_LOCKS_EXCLUDED(mutex_);
   bool InLoop() const override { return std::this_thread::get_id() == thread_.get_id(); }
   Time Now() const override { return Clock::now(); }
@@ -47,6 +50,7 @@ class EpollLoop : public EventLoop {
 
   const UniqueFd epoll_;
   const UniqueFd wakeup_;  // an eventfd
+  const uint32_t forks_ = ForkCount();
 
   Mutex mutex_;
   std::vector<Callback> inbox_ ABSL_GUARDED_BY(mutex_);

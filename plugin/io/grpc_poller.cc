@@ -4,6 +4,8 @@
 
 #include <mutex>
 
+#include "plugin/io/fork_guard.h"
+
 namespace predial {
 
 GrpcPoller::GrpcPoller() : thread_(&GrpcPoller::Run, this) {}
@@ -47,6 +49,8 @@ GrpcPoller::Urgent::~Urgent() {
 }
 
 bool GrpcPoller::Look(Duration wait) {
+  const GrpcVisit visit;
+  if (!visit.allowed()) return false;  // in a forked child
   void* next;
   bool ok;
   // A deadline in the past: gRPC polls once, without waiting.

@@ -15,6 +15,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "plugin/io/per_process.h"
 #include "plugin/mutex.h"
 
 namespace predial {
@@ -133,9 +134,8 @@ absl::StatusOr<std::vector<Address>> LookupBySystem(const std::string& host,
 }
 
 void RunOnLookupThread(LookupJob job) {
-  // Never destroyed: its threads may outlive static destruction.
-  static LookupThreads* const threads = new LookupThreads();
-  threads->Run(std::move(job));
+  static PerProcess<LookupThreads> threads;
+  threads.Get().Run(std::move(job));
 }
 
 }  // namespace predial

@@ -2,6 +2,7 @@
 
 #include <thread>
 
+#include "plugin/io/per_process.h"
 #include "plugin/mutex.h"
 
 namespace predial {
@@ -12,11 +13,7 @@ struct Current {
   std::weak_ptr<Runtime> runtime ABSL_GUARDED_BY(mutex);
 };
 
-// Never destroyed: pools in static variables outlive it otherwise.
-Current& TheCurrent() {
-  static auto* const current = new Current;
-  return *current;
-}
+PerProcess<Current> the_current;
 
 void Delete(Runtime* runtime) {
   if (runtime->loop().InLoop() || runtime->poller().InPoller()) {
@@ -29,7 +26,7 @@ void Delete(Runtime* runtime) {
 }  // namespace
 
 std::shared_ptr<Runtime> Runtime::Get() {
-  Current& current = TheCurrent();
+  Current& current = the_current.Get();
   MutexLock lock(current.mutex);
   std::shared_ptr<Runtime> runtime = current.runtime.lock();
   if (runtime == nullptr) {

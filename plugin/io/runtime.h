@@ -10,8 +10,9 @@ namespace predial {
 
 class Runtime {
  public:
-  // The process's runtime, started if there is none. It ends when the last owner lets go: on that
-  // thread, or, if that is one of its own two, on a thread made for it.
+  // The process's runtime, started if there is none; a forked child's is not its parent's. It ends
+  // when the last owner lets go: on that thread, or, if that is one of its own two, on a thread
+  // made for it.
   static std::shared_ptr<Runtime> Get();
 
   EpollLoop& loop() { return loop_; }
