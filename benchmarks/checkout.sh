@@ -6,8 +6,9 @@
 # Reads the CPU time per RPC, of all threads, not the wall time: others at work on the machine
 # lengthen the latter. Medians of five. `unchecked` is without PoolOptions::alive_check, whose look at
 # the connection is a system call; the bars are for both. Exit code 0:
-#   - on one thread at most 100 ns, of peak_ewma 200: it reads an exact clock twice. least_loaded looks at every member, and is meant for up to about
-#     16 (see core/picker.h): it is held to that with 1 and 8, and shown with 64 and 512.
+#   - on one thread at most 100 ns, of peak_ewma 200: it reads an exact clock twice. least_loaded
+#     looks at every member, and is meant for up to about 16 (see core/picker.h): it is held to that
+#     with 1 and 8, and shown with 64 and 512.
 #   - on 16 threads at most 8 times that of one. One cache line that two cores write in turn costs 4
 #     to 5 times as much as one that stays; a queue behind a lock, without a limit.
 set -euo pipefail
