@@ -130,8 +130,9 @@ unsigned MemberTable::ThreadShard() {
   return shard;
 }
 
-// seq_cst: what RPCs that wait look at, here and in TryTake(). Costs what acquire costs.
-Lease MemberTable::Acquire() {
+// Every RPC's way: its parts, which AcquireFor() shares, are to be inlined here. seq_cst: what RPCs
+// that wait look at, here and in TryTake(). Costs what acquire costs.
+__attribute__((flatten)) Lease MemberTable::Acquire() {
   const size_t count = listed_.load(std::memory_order_seq_cst);
   if (count == 0) return TakeFallback();
   const Time now = BeginTime();
