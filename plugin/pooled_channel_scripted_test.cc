@@ -254,9 +254,18 @@ TEST_F(PooledChannelScriptedTest, ALimitOfNoStreamsHoldsRpcsUntilItIsRaised) {
   Start();
   ASSERT_TRUE(WaitForReadyMembers(*pool_, 1));
   ASSERT_TRUE(Echo(*stub_, "first").ok());
+  const std::vector<RecordedConnection> before = server_.Record().connections;
   server_.DoOnAll({Step::Settings({{kSettingMaxConcurrentStreams, 0}})});
   auto status = StartEcho();  // waits, unless it was faster than the limit
   server_.DoOnAll({Step::Settings({{kSettingMaxConcurrentStreams, 100}})});
+  // All three SETTINGS have been read, where anything is: not on spares.
+  ASSERT_TRUE(server_.WaitFor([&](const ServerRecord& record) {
+    for (size_t i = 0; i < before.size(); ++i) {
+      const RecordedConnection& now = record.connections[i];
+      if (before[i].preface && !now.closed && now.settings_acks < 3) return false;
+    }
+    return true;
+  }));
   EXPECT_TRUE(Eventually([&] {
     EXPECT_TRUE(Recovers());
     return status.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
