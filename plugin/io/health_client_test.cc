@@ -102,17 +102,17 @@ TEST_F(HealthClientTest, CheckOfAServerWithoutHealthService) {
 }
 
 TEST_F(HealthClientTest, CheckOfAServerThatHangs) {
-  ScriptedServer server(kServerPreface, "");
+  ByteServer server(kServerPreface, "");
   EXPECT_EQ(Check(MemberChannel(server.address()), kShort), HealthResult::kNoAnswer);
 }
 
 TEST_F(HealthClientTest, CheckOfAServerThatClosesTheConnection) {
-  ScriptedServer server(kServerPreface, "", /*close_then=*/true);
+  ByteServer server(kServerPreface, "", /*close_then=*/true);
   EXPECT_EQ(Check(MemberChannel(server.address())), HealthResult::kNoAnswer);
 }
 
 TEST_F(HealthClientTest, CheckOfAServerThatSpeaksHttp1) {
-  ScriptedServer server("", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+  ByteServer server("", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
   EXPECT_EQ(Check(MemberChannel(server.address())), HealthResult::kNoAnswer);
 }
 
@@ -141,7 +141,7 @@ TEST_F(HealthClientTest, ACheckMayBeDestroyedByItsReport) {
 }
 
 TEST_F(HealthClientTest, ACheckThatIsDestroyedDoesNotReport) {
-  ScriptedServer server(kServerPreface, "");
+  ByteServer server(kServerPreface, "");
   StartCheck(MemberChannel(server.address()), kLong);
   Stop();
 }
@@ -211,7 +211,7 @@ TEST_F(HealthClientTest, WatchWaitsForAServer) {
 }
 
 TEST_F(HealthClientTest, WatchOfAServerThatHangs) {
-  ScriptedServer server(kServerPreface, "");
+  ByteServer server(kServerPreface, "");
   StartWatch(MemberChannel(server.address()));
   Stop();  // while it waits for an answer
 }

@@ -67,16 +67,16 @@ inline constexpr absl::string_view kServerPreface("\0\0\0\4\0\0\0\0\0", 9);
 
 // A server that says `first`, then waits for the client's first bytes, says `then`, and nothing
 // more. It keeps the connection until it is destroyed, unless it is to close it after `then`.
-class ScriptedServer {
+class ByteServer {
  public:
-  ScriptedServer(absl::string_view first, absl::string_view then, bool close_then = false)
+  ByteServer(absl::string_view first, absl::string_view then, bool close_then = false)
       : thread_([this, first, then, close_then] { Run(first, then, close_then); }) {}
-  ~ScriptedServer() {
+  ~ByteServer() {
     shutdown(listener_.get(), SHUT_RDWR);
     thread_.join();
   }
-  ScriptedServer(const ScriptedServer&) = delete;
-  ScriptedServer& operator=(const ScriptedServer&) = delete;
+  ByteServer(const ByteServer&) = delete;
+  ByteServer& operator=(const ByteServer&) = delete;
 
   Address address() const { return LocalAddress(listener_.get()); }
 

@@ -172,7 +172,7 @@ TEST_F(MemberSetupTest, AServerThatShowsItsSettingsIsReadyWithoutAnRpc) {
 }
 
 TEST_F(MemberSetupTest, WithoutALimitTheStreamLimitIsZero) {
-  ScriptedServer server(kServerPreface, "");
+  ByteServer server(kServerPreface, "");
   Start(server.address());
   ASSERT_TRUE(TakeDone().ok());
   EXPECT_EQ(member_.stream_limit, 0u);
@@ -212,7 +212,7 @@ TEST_F(MemberSetupTest, AServerThatIsAskedAndDoesNotServeIsNotReady) {
 }
 
 TEST_F(MemberSetupTest, AServerThatNeverSpeaksIsNone) {
-  ScriptedServer server("", "");
+  ByteServer server("", "");
   options_.settings_wait = milliseconds(20);
   options_.health_timeout = milliseconds(20);
   Start(server.address());
@@ -222,7 +222,7 @@ TEST_F(MemberSetupTest, AServerThatNeverSpeaksIsNone) {
 }
 
 TEST_F(MemberSetupTest, AServerOfAnotherProtocolIsNeverWrapped) {
-  ScriptedServer server("220 mail.example ESMTP\r\n", "");
+  ByteServer server("220 mail.example ESMTP\r\n", "");
   Start(server.address());
   const absl::Status status = TakeDone();
   EXPECT_EQ(DialResultOf(status), DialResult::kNotHttp2) << status;
@@ -231,8 +231,8 @@ TEST_F(MemberSetupTest, AServerOfAnotherProtocolIsNeverWrapped) {
 }
 
 TEST_F(MemberSetupTest, AServerOfHttp1IsNone) {
-  ScriptedServer server("", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
-                        /*close_then=*/true);
+  ByteServer server("", "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+                    /*close_then=*/true);
   options_.settings_wait = milliseconds(20);
   Start(server.address());
   const absl::Status status = TakeDone();
@@ -240,7 +240,7 @@ TEST_F(MemberSetupTest, AServerOfHttp1IsNone) {
 }
 
 TEST_F(MemberSetupTest, AServerOfHttp1ThatKeepsTheConnectionIsNone) {
-  ScriptedServer server("", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
+  ByteServer server("", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n");
   options_.settings_wait = milliseconds(20);
   Start(server.address());
   const absl::Status status = TakeDone();
@@ -317,7 +317,7 @@ TEST_F(MemberSetupTest, DestroyedWhileItWaitsForSettings) {
 }
 
 TEST_F(MemberSetupTest, DestroyedWhileItAsks) {
-  ScriptedServer server("", "");
+  ByteServer server("", "");
   options_.settings_wait = Duration::zero();
   Start(server.address());
   EXPECT_TRUE(wrapped_.Take());

@@ -1,0 +1,363 @@
+// What PooledChannel does when servers do what they should not, or what nobody likes: nothing
+// hangs, nothing is sent twice that may have been seen, and RPCs are answered again soon.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "plugin/channel_test_util.h"
+#include "plugin/pooled_channel.h"
+#include "plugin/testing/script.h"
+#include "plugin/testing/scripted_server.h"
+#include "plugin/testing/server_record.h"
+#include "proto/echo.grpc.pb.h"
+
+namespace predial {
+namespace {
+
+using echo::v1::EchoRequest;
+using echo::v1::EchoResponse;
+using grpc::StatusCode;
+
+constexpr char kUnary[] = "/predial.echo.v1.Echo/Unary";
+constexpr char kBidiStream[] = "/predial.echo.v1.Echo/BidiStream";
+constexpr char kGarbage[] = "this is no frame of HTTP/2, is it";
+
+// Whether the pool sends RPCs again that were never seen: the tables below have a column for each.
+constexpr bool kNeverSentRetry = false;
+
+// How long an RPC may take to be answered again after the worst: two dials and a wait.
+constexpr std::chrono::seconds kRecovery{5};
+
+PoolOptions Options() {
+  PoolOptions options;
+  options.connections_min = 1;
+  options.settings_wait = absl::Milliseconds(50);
+  options.backoff.initial = options.backoff.under_demand = absl::Milliseconds(50);
+  options.backoff.max = absl::Milliseconds(100);
+  return options;
+}
+
+std::shared_ptr<PooledChannel> CreatePool(const ScriptedServer& server,
+                                          const PoolOptions& options = Options()) {
+  return PooledChannel::Create(server.target(), grpc::InsecureChannelCredentials(), {}, options);
+}
+
+std::shared_ptr<grpc::Channel> CreateOrdinary(const ScriptedServer& server) {
+  grpc::ChannelArguments args;
+  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  return grpc::CreateCustomChannel(server.target(), grpc::InsecureChannelCredentials(), args);
+}
+
+size_t Seen(ScriptedServer& server) { return server.Record().RequestsTo(kUnary).size(); }
+
+// The server has the whole of a unary RPC's request and does `steps`; later RPCs are answered.
+struct Expected {
+  StatusCode code;
+  size_t seen = 1;  // how often the server got the RPC
+};
+struct Case {
+  const char* name;
+  Steps steps;
+  Expected ordinary;    // on grpc::CreateChannel's channel, for comparison
+  Expected pool;        // without the retry
+  Expected pool_retry;  // with it
+};
+
+std::vector<Case> Cases() {
+  const Step headers = Step::Headers();
+  const Step answer = Step::Echo();
+  const Step end = Step::Trailers();
+  const Expected ok{StatusCode::OK};
+  const Expected again{StatusCode::OK, 2};
+  const Expected lost{StatusCode::UNAVAILABLE};
+  const Expected unknown{StatusCode::UNKNOWN};
+  const Expected internal{StatusCode::INTERNAL};
+  Steps graceful = GracefulGoAway("max_age");
+  for (const Step& step : {headers, answer, end}) graceful.push_back(step);
+  return {
+      {"GoAwayZero", {Step::GoAway(0)}, again, lost, again},
+      {"GoAwayBefore", {Step::GoAway(kBeforeThisStream)}, again, lost, again},
+      {"GoAwayBeforeCalm",
+       {Step::GoAway(kBeforeThisStream, Http2Error::kEnhanceYourCalm, "too_many_pings")},
+       again,
+       lost,
+       again},
+      // The response has begun: too late.
+      {"HeadersThenGoAwayBefore", {headers, Step::GoAway(kBeforeThisStream)}, lost, lost, lost},
+      {"AnswerThenGoAwayBefore",
+       {headers, answer, Step::GoAway(kBeforeThisStream)},
+       lost,
+       lost,
+       lost},
+      {"GoAwayThenAnswer", {Step::GoAway(kThisStream), headers, answer, end}, ok, ok, ok},
+      {"GoAwayAllThenAnswer", {Step::GoAway(kAllStreams), headers, answer, end}, ok, ok, ok},
+      {"Graceful", graceful, ok, ok, ok},
+      {"AnswerThenGoAwayZero", {headers, answer, end, Step::GoAway(0)}, ok, ok, ok},
+      {"GoAwayThenClose", {Step::GoAway(kThisStream), Step::Close()}, lost, lost, lost},
+      {"GoAwayThenAbort", {Step::GoAway(kThisStream), Step::Abort()}, lost, lost, lost},
+      // Seen, whatever gRPC says of them: plugin/io/member_texts_test.cc.
+      {"GoAwayThenGarbage",
+       {Step::GoAway(kThisStream), Step::Ping(), Step::AwaitPingAck(), Step::Bytes(kGarbage)},
+       lost,
+       lost,
+       lost},
+      {"ServersOwnGoAway", {Step::Trailers(14, "GOAWAY received")}, lost, lost, lost},
+      {"ServersOwnClosed", {Step::Trailers(14, "Transport closed")}, lost, lost, lost},
+      {"Close", {Step::Close()}, lost, lost, lost},
+      {"Abort", {Step::Abort()}, lost, lost, lost},
+      {"HalfClose", {Step::HalfClose()}, lost, lost, lost},
+      {"AnswerThenAbort", {headers, answer, Step::Abort()}, lost, lost, lost},
+      {"Garbage", {Step::Bytes(kGarbage)}, unknown, unknown, unknown},
+      {"NoTrailers", {headers, answer, Step::EndStream()}, unknown, unknown, unknown},
+      {"Refused", {Step::Reset(Http2Error::kRefusedStream)}, lost, lost, lost},
+      {"Reset", {Step::Reset(Http2Error::kInternalError)}, internal, internal, internal},
+      {"ResetAfterHeaders",
+       {headers, Step::Reset(Http2Error::kInternalError)},
+       internal,
+       internal,
+       internal},
+      {"ResetBeforeTrailers",
+       {headers, answer, Step::Reset(Http2Error::kInternalError)},
+       internal,
+       internal,
+       internal},
+  };
+}
+
+class ScriptedCaseTest : public testing::TestWithParam<Case> {
+ protected:
+  void Check(const std::shared_ptr<grpc::ChannelInterface>& channel, const Expected& expected) {
+    const auto stub = echo::v1::Echo::NewStub(channel);
+    ASSERT_TRUE(Echo(*stub).ok()) << "all is well at first";
+    server_.ThenReply(Reply::AtEnd(GetParam().steps));
+    const grpc::Status status = Echo(*stub);
+    EXPECT_EQ(status.error_code(), expected.code) << status.error_message();
+    EXPECT_EQ(Seen(server_), 1 + expected.seen) << status.error_message();
+
+    const auto ended = std::chrono::steady_clock::now();
+    EXPECT_TRUE(Eventually([&] { return Echo(*stub).ok(); }));
+    EXPECT_LE(std::chrono::steady_clock::now() - ended, kRecovery);
+    for (int i = 0; i < 20; ++i) {
+      const grpc::Status after = Echo(*stub);
+      EXPECT_TRUE(after.ok()) << i << ": " << after.error_message();
+    }
+  }
+
+  ScriptedServer server_;
+};
+
+TEST_P(ScriptedCaseTest, Pool) {
+  const auto pool = CreatePool(server_);
+  ASSERT_TRUE(WaitForReadyMembers(*pool, 1));
+  Check(pool, kNeverSentRetry ? GetParam().pool_retry : GetParam().pool);
+}
+
+TEST_P(ScriptedCaseTest, OrdinaryChannel) { Check(CreateOrdinary(server_), GetParam().ordinary); }
+
+INSTANTIATE_TEST_SUITE_P(All, ScriptedCaseTest, testing::ValuesIn(Cases()),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+class PooledChannelScriptedTest : public testing::Test {
+ protected:
+  void Start() {
+    pool_ = CreatePool(server_);
+    stub_ = echo::v1::Echo::NewStub(pool_);
+  }
+  std::future<grpc::Status> StartEcho() {
+    return std::async(std::launch::async, [this] { return Echo(*stub_); });
+  }
+  // Each RPC with a message of its own.
+  bool Recovers() {
+    const auto began = std::chrono::steady_clock::now();
+    const bool answered =
+        Eventually([&] { return Echo(*stub_, absl::StrCat("recovers ", ++echoes_)).ok(); });
+    return answered && std::chrono::steady_clock::now() - began <= kRecovery;
+  }
+  // The unary RPCs' messages that the server got; each must be another's.
+  std::map<std::string, int> Arrived() {
+    std::map<std::string, int> arrived;
+    for (const RecordedRequest& request : server_.Record().RequestsTo(kUnary)) {
+      EchoRequest message;
+      // Cut off on the way, it may have come without one.
+      if (request.messages.empty()) continue;
+      EXPECT_TRUE(message.ParseFromString(request.messages[0]));
+      EXPECT_EQ(++arrived[message.message()], 1) << message.message() << " came twice";
+    }
+    return arrived;
+  }
+
+  ScriptedServer server_;
+  std::shared_ptr<PooledChannel> pool_;
+  std::unique_ptr<echo::v1::Echo::Stub> stub_;
+  int echoes_ = 0;
+};
+
+// While nothing is under way, connection after connection ends, in every way. The pool is back each
+// time, and what it sends is sent once.
+TEST_F(PooledChannelScriptedTest, IdleConnectionsEnd) {
+  Start();
+  const std::vector<Steps> ways = {{Step::Close()},     {Step::Abort()},
+                                   {Step::HalfClose()}, {Step::Bytes(kGarbage)},
+                                   {Step::GoAway(0)},   {Step::GoAway(kAllStreams)},
+                                   GracefulGoAway()};
+  for (int round = 0; round < 3; ++round) {
+    for (const Steps& steps : ways) {
+      ASSERT_TRUE(WaitForReadyMembers(*pool_, 1));
+      ASSERT_TRUE(Recovers());
+      server_.DoOnAll(steps);
+      EXPECT_TRUE(Recovers());
+    }
+  }
+  EXPECT_GE(Arrived().size(), 2 * 3 * ways.size());
+}
+
+TEST_F(PooledChannelScriptedTest, SettingsThatComeLate) {
+  ConnectionScript late;
+  late.greeting = {Step::AwaitGate(1), Step::Settings()};
+  server_.OtherwiseConnection(late);
+  Start();
+  auto status = StartEcho();
+  ASSERT_TRUE(server_.WaitFor([](const ServerRecord& record) {
+    return !record.connections.empty() && record.connections[0].preface;
+  }));
+  server_.OpenGate(1);
+  EXPECT_TRUE(status.get().ok());
+  EXPECT_EQ(Seen(server_), 1u);
+  EXPECT_TRUE(WaitForReadyMembers(*pool_, 1));
+}
+
+TEST_F(PooledChannelScriptedTest, ConnectionsThatAreAcceptedLate) {
+  server_.SetAccepting(false);
+  Start();
+  auto status = StartEcho();
+  // The pool has given up its first attempts: no SETTINGS came within its wait and check.
+  server_.SetAccepting(true);
+  EXPECT_TRUE(status.get().ok());
+  EXPECT_EQ(Seen(server_), 1u);
+}
+
+// gRPC looks at those that wait for a stream only when another RPC starts or ends on the
+// connection, so the limit alone does not let them go.
+TEST_F(PooledChannelScriptedTest, ALimitOfNoStreamsHoldsRpcsUntilItIsRaised) {
+  Start();
+  ASSERT_TRUE(WaitForReadyMembers(*pool_, 1));
+  ASSERT_TRUE(Echo(*stub_, "first").ok());
+  const std::vector<RecordedConnection> before = server_.Record().connections;
+  server_.DoOnAll({Step::Settings({{kSettingMaxConcurrentStreams, 0}})});
+  auto status = StartEcho();  // waits, unless it was faster than the limit
+  server_.DoOnAll({Step::Settings({{kSettingMaxConcurrentStreams, 100}})});
+  // All three SETTINGS have been read, where anything is: not on spares.
+  ASSERT_TRUE(server_.WaitFor([&](const ServerRecord& record) {
+    for (size_t i = 0; i < before.size(); ++i) {
+      const RecordedConnection& now = record.connections[i];
+      if (before[i].preface && !now.closed && now.settings_acks < 3) return false;
+    }
+    return true;
+  }));
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_TRUE(Recovers());
+    return status.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }));
+  EXPECT_TRUE(status.get().ok());
+  EXPECT_EQ(Arrived().count("hello"), 1u);
+}
+
+TEST_F(PooledChannelScriptedTest, SilenceEndsAtTheDeadline) {
+  Start();
+  ASSERT_TRUE(Echo(*stub_).ok());
+  server_.ThenReply(Reply());
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+  EchoResponse response;
+  EXPECT_EQ(stub_->Unary(&context, EchoRequest(), &response).error_code(),
+            StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_EQ(Seen(server_), 2u);
+  EXPECT_TRUE(Recovers());
+}
+
+TEST_F(PooledChannelScriptedTest, OneByteAtATime) {
+  ConnectionScript slow;
+  slow.bytes_per_write = 1;
+  server_.OtherwiseConnection(slow);
+  Start();
+  for (int i = 0; i < 20; ++i) {
+    const grpc::Status status = Echo(*stub_, std::string(100, 'b'));
+    EXPECT_TRUE(status.ok()) << status.error_message();
+  }
+  EXPECT_EQ(Seen(server_), 20u);
+}
+
+// A stream that the GOAWAY lets through goes on; the pool has left the connection meanwhile.
+TEST_F(PooledChannelScriptedTest, AStreamOutlivesAGoAway) {
+  server_.ReplyTo(kBidiStream, {{Step::Headers()}, {Step::Echo()}, {Step::Trailers()}});
+  Start();
+  ASSERT_TRUE(WaitForReadyMembers(*pool_, 1));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + kPatience);
+  const auto stream = stub_->BidiStream(&context);
+  EchoResponse response;
+  ASSERT_TRUE(stream->Write(EchoRequest()) && stream->Read(&response));
+  server_.DoOnAll(GracefulGoAway());
+  EXPECT_TRUE(Recovers());
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_TRUE(stream->Write(EchoRequest()) && stream->Read(&response)) << i;
+  }
+  EXPECT_TRUE(stream->WritesDone());
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(server_.Record().RequestsTo(kBidiStream).size(), 1u);
+}
+
+// Graceful GOAWAYs by the dozen under load: no RPC arrives twice, and those that fail say
+// UNAVAILABLE and had not arrived.
+TEST_F(PooledChannelScriptedTest, AStormOfGoAways) {
+  constexpr int kCallers = 4;
+  constexpr int kRpcs = 250;
+  constexpr int kStorms = 20;
+  Start();
+  ASSERT_TRUE(WaitForReadyMembers(*pool_, 1));
+  std::vector<std::future<std::vector<std::string>>> callers;
+  for (int caller = 0; caller < kCallers; ++caller) {
+    callers.push_back(std::async(std::launch::async, [this, caller] {
+      std::vector<std::string> lost;
+      for (int i = 0; i < kRpcs; ++i) {
+        const std::string id = absl::StrCat(caller, "/", i);
+        const grpc::Status status = Echo(*stub_, id);
+        if (status.ok()) continue;
+        EXPECT_EQ(status.error_code(), StatusCode::UNAVAILABLE) << status.error_message();
+        lost.push_back(id);
+      }
+      return lost;
+    }));
+  }
+  for (int storm = 1; storm <= kStorms; ++storm) {
+    const size_t begun = storm * kCallers * kRpcs / (kStorms + 1) / 2;
+    ASSERT_TRUE(server_.WaitForRequests(kUnary, begun));
+    server_.DoOnAll(GracefulGoAway());
+  }
+  std::vector<std::string> lost;
+  for (auto& caller : callers) {
+    for (std::string& id : caller.get()) lost.push_back(std::move(id));
+  }
+  const std::map<std::string, int> arrived = Arrived();
+  for (const std::string& id : lost) EXPECT_EQ(arrived.count(id), 0u) << id;
+  EXPECT_EQ(arrived.size() + lost.size(), static_cast<size_t>(kCallers * kRpcs));
+  if (kNeverSentRetry) {
+    EXPECT_TRUE(lost.empty()) << lost.size();
+  }
+  RecordProperty("lost", static_cast<int>(lost.size()));
+}
+
+}  // namespace
+}  // namespace predial
