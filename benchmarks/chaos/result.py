@@ -33,8 +33,8 @@ class Result:
         return time  # in fact up to 20 ms later: shorter gaps are not listed
 
     def losses(self, start, end):
-        """How many lost RPCs ended within [start, end)."""
-        return sum(1 for _, ended, _ in self.report["losses"] if start <= ended < end)
+        """When the lost RPCs began that ended within [start, end)."""
+        return [began for began, ended, _ in self.report["losses"] if start <= ended < end]
 
     def share(self, start, end):
         """Of the RPCs that ended within [start, end), those with success; 0 if none ended."""

@@ -37,10 +37,10 @@ class ResultTest(unittest.TestCase):
         self.assertEqual(result.first_success_after(1500 * MS), 1500 * MS)
         self.assertIsNone(result.first_success_after(2900 * MS))
 
-    def test_losses_are_counted_by_their_end(self):
+    def test_losses_are_found_by_their_end(self):
         result = make(losses=[[1000 * MS, 1300 * MS, 4], [1299 * MS, 1301 * MS, 14]])
-        self.assertEqual(result.losses(1300 * MS, 1301 * MS), 1)
-        self.assertEqual(result.losses(0, 1302 * MS), 2)
+        self.assertEqual(result.losses(1300 * MS, 1301 * MS), [1000 * MS])
+        self.assertEqual(result.losses(0, 1302 * MS), [1000 * MS, 1299 * MS])
 
     def test_share_of_a_window_without_any_rpc_is_0(self):
         result = make(ok_timeline=[99, 0], lost_timeline=[1])
