@@ -55,7 +55,7 @@ def _kill_server(bench):
     load = bench.load(peers.target(server), "--wait_for_ready")
     bench.pause(0.5)
     hits = _Hits()
-    for _ in range(bench.length(20, 20, 5)):
+    for _ in range(bench.length(20, 10, 5)):
         began = time.monotonic_ns()
         server.stop(signal.SIGKILL)
         complete = time.monotonic_ns()
@@ -71,7 +71,7 @@ def _kill_connections(bench):
     load = bench.load(peers.target(server), "--wait_for_ready")
     bench.pause(0.5)
     hits = _Hits()
-    for _ in range(bench.length(20, 20, 5)):
+    for _ in range(bench.length(20, 10, 5)):
         began = time.monotonic_ns()
         if not namespace.kill_connections(server.port):
             raise Error("ss -K killed nothing: this kernel may lack CONFIG_INET_DIAG_DESTROY")
@@ -88,9 +88,9 @@ def _lives_on(result, fault):
     poor = result.poor_windows(fault + SECOND, end)
     if poor:
         at = poor[0]
-        result.misses.append("%d half seconds with 99 %% success or less, the first from %d ms after "
-                             "the fault on: %.1f %%" % (len(poor), (at - fault) // MS,
-                                                        100 * result.share(at, at + 500 * MS)))
+        result.misses.append(
+            "%d half seconds with 99 %% success or less, the first from %d ms after the fault on: "
+            "%.1f %%" % (len(poor), (at - fault) // MS, 100 * result.share(at, at + 500 * MS)))
     return result
 
 
@@ -160,7 +160,8 @@ def _descriptors(bench):
 
 
 SCENARIOS = [
-    scenario("kill-9", "what is in flight lost, serves 1 s after the server", _kill_server, loses=True),
+    scenario("kill-9", "what is in flight lost, serves within 1 s of the server", _kill_server,
+             loses=True),
     scenario("ss-kill", "what is in flight lost, serves within 1 s", _kill_connections, loses=True),
     scenario("one-stopped", "> 99 % success after 1 s",
              functools.partial(_one_of_two, lambda server: server.process.signal(signal.SIGSTOP),

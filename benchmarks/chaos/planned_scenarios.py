@@ -46,7 +46,8 @@ def _reload(proxy, number, bench):
 
 
 def _idle(bench):
-    timeout, interval, calls = (1, 1.5, 5) if bench.quick else (2, 3, 10)
+    timeout, interval = (1, 1.5) if bench.quick else (2, 3)
+    calls = bench.length(10, 4, 5)
     proxy = peers.nginx(bench, peers.cpp_server(bench), "keepalive_timeout %ds;" % timeout)
     return bench.load(peers.target(proxy), "--callers=1", "--interval=%gs" % interval,
                       "--rpcs=%d" % calls).await_end(interval * calls + 60)
@@ -58,7 +59,7 @@ def _rolling(lame_duck, bench):
     rounds = bench.length(20, 20 if lame_duck == "0s" and bench.contender == "ordinary" else 5, 3)
     for _ in range(rounds):
         for server in servers:
-            bench.pause(0.4)
+            bench.pause(1.1)  # a pool has 1 s to be back on a server that returned: see kill-9
             server.stop()
             server.start()
     bench.pause(1)

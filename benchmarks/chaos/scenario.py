@@ -17,10 +17,13 @@ def scenario(name, bar, measure, compares=False, loses=False):
     return Scenario(name, bar, measure, compares, loses)
 
 
-def contenders(which, quick, chosen=CONTENDERS):
-    """Those that take part; --quick leaves out those that are only there for comparison."""
-    needed = ("pooled", "ordinary") if which.compares else ("pooled",)
-    return [c for c in chosen if not quick or c in needed]
+def contenders(which, quick, chosen=None):
+    """Those that take part: `chosen`, or else all, or with `quick` those that the bar needs."""
+    if chosen:
+        return chosen
+    if not quick:
+        return CONTENDERS
+    return ("pooled", "ordinary") if which.compares else ("pooled",)
 
 
 def run(which, contender, binaries, quick):
