@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building and testing Predial takes, if any is missing.
+# Installs the Debian packages that building and testing Predial takes, and the npm packages of
+# benchmarks/chaos/package.json, if any is missing.
 #
 #   ./bazel/install.sh              what bazel/test.sh and the demo need
 #   ./bazel/install.sh valgrind …   these as well (the benchmarks count instructions with valgrind)
 #
 # On a machine that has them all this is one look at dpkg's database: no network, no root. Otherwise
 # it runs apt-get as root or through sudo, and fails with the list of packages where it is neither.
+# The npm packages go to ~/.cache/predial/node-VERSION, where benchmarks/chaos/peers.py looks for them.
 # A package's service (prometheus is here for its promtool) is neither started nor enabled by it;
 # what was installed before is left as it is.
 set -euo pipefail
@@ -14,9 +16,13 @@ packages=(
   bazel-bootstrap python3 pkg-config g++
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev
-  clang-format-14 git prometheus curl iproute2
+  clang-format-14 git prometheus curl
+  iproute2 nftables util-linux nginx-light haproxy nghttp2-proxy
   "$@"
 )
+# Debian's npm is large. Any other will do.
+command -v node >/dev/null || packages+=(nodejs)
+command -v npm >/dev/null || packages+=(npm)
 
 if ! command -v dpkg-query >/dev/null; then
   echo "bazel/install.sh: this is not Debian: there is no dpkg-query. --config=system builds on" \
@@ -30,7 +36,31 @@ missing=()
 for package in "${packages[@]}"; do
   grep -qxF "installed $package" <<<"$installed" || missing+=("$package")
 done
+
+# install_node_packages: those that are in place are left as they are; no network then.
+install_node_packages() {
+  local manifest home version directory
+  manifest=$(dirname "${BASH_SOURCE[0]}")/../benchmarks/chaos/package.json
+  home=$(getent passwd "$(id -u)" | cut -d: -f6)
+  version=$(sha256sum "$manifest" | cut -c 1-16)
+  directory=$home/.cache/predial/node-$version
+  [ ! -d "$directory" ] || return 0
+  echo "bazel/install.sh: installing the npm packages of benchmarks/chaos/package.json"
+  mkdir -p "$home/.cache/predial"
+  local staging
+  staging=$(mktemp -d "$directory.XXXXXX")
+  cp "$manifest" "$staging/package.json"
+  if ! (cd "$staging" && npm install --no-package-lock --no-audit --no-fund --ignore-scripts); then
+    rm -rf "$staging"
+    echo "bazel/install.sh: npm install has failed; see above" >&2
+    return 1
+  fi
+  # All or nothing; another run of this may have been faster.
+  mv -T "$staging" "$directory" 2>/dev/null || rm -rf "$staging"
+}
+
 if [ ${#missing[@]} -eq 0 ]; then
+  install_node_packages
   exit 0
 fi
 
@@ -70,3 +100,5 @@ if command -v systemctl >/dev/null; then
     done
   done
 fi
+
+install_node_packages

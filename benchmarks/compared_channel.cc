@@ -1,25 +1,21 @@
 #include "benchmarks/compared_channel.h"
 
-#include <arpa/inet.h>
-#include <fcntl.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/support/client_interceptor.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
 
-#include <cerrno>
-#include <cstdint>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "benchmarks/connect_socket.h"
 #include "benchmarks/connected_pool.h"
+#include "benchmarks/naive_pool.h"
 #include "plugin/io/channel_factory.h"
 #include "plugin/io/unique_fd.h"
 #include "plugin/metrics/prometheus_observer.h"
@@ -33,6 +29,7 @@ using grpc::experimental::ClientInterceptorFactoryInterface;
 using Factories = std::vector<std::unique_ptr<ClientInterceptorFactoryInterface>>;
 
 constexpr absl::Duration kConnectTimeout = absl::Seconds(30);
+constexpr int kNaiveConnections = 4;
 
 class NothingInterceptor : public grpc::experimental::Interceptor {
  public:
@@ -55,28 +52,6 @@ Factories MakeFactories(bool interceptor) {
   return factories;
 }
 
-absl::StatusOr<UniqueFd> ConnectSocket(const std::string& address) {
-  sockaddr_in to = {};
-  to.sin_family = AF_INET;
-  const size_t colon = address.rfind(':');
-  uint32_t port = 0;
-  if (colon == std::string::npos || !absl::SimpleAtoi(address.substr(colon + 1), &port) ||
-      port > 65535 || inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr) != 1) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", address, "' is no address for a socket: give 127.0.0.1:PORT"));
-  }
-  to.sin_port = htons(static_cast<uint16_t>(port));
-  UniqueFd fd(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int on = 1;
-  if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&to), sizeof(to)) != 0 ||
-      // As every other channel here has it.
-      setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0 ||
-      fcntl(fd.get(), F_SETFL, O_NONBLOCK) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("connecting to ", address));
-  }
-  return fd;
-}
-
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreatePlain(const std::string& address,
                                                                     bool interceptor) {
   std::shared_ptr<grpc::ChannelInterface> channel;
@@ -94,9 +69,14 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreatePlain(const std::s
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreateRaw(const std::string& address,
                                                                   bool interceptor) {
-  absl::StatusOr<UniqueFd> fd = ConnectSocket(address);
+  absl::StatusOr<UniqueFd> fd = ConnectSocket(address, kConnectTimeout);
   if (!fd.ok()) return fd.status();
   return CreateMemberChannel(*std::move(fd), grpc::ChannelArguments(), MakeFactories(interceptor));
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreateNaive(const std::string& address) {
+  return CreateNaivePool(absl::StrSplit(absl::StripPrefix(address, "ipv4:"), ','),
+                         kNaiveConnections);
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreatePooled(const std::string& address,
@@ -118,6 +98,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreateComparedChannel(
   if (kind == "plain_interceptor") return CreatePlain(address, true);
   if (kind == "raw_fd") return CreateRaw(address, false);
   if (kind == "raw_fd_interceptor") return CreateRaw(address, true);
+  if (kind == "naive") return CreateNaive(address);
   if (kind == "pooled") return CreatePooled(address, false);
   if (kind == "pooled_metrics") return CreatePooled(address, true);
   return absl::InvalidArgumentError(

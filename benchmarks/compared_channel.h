@@ -14,10 +14,12 @@ namespace predial {
 // What `kind` may be, for a flag's help and for errors.
 inline constexpr char kComparedKinds[] =
     "plain (grpc::CreateChannel), plain_interceptor (with a do-nothing interceptor), raw_fd (a "
-    "channel over one connected socket), raw_fd_interceptor, pooled (PooledChannel), or "
-    "pooled_metrics (with the Prometheus observer)";
+    "channel over one connected socket), raw_fd_interceptor, naive (NaivePool, 4 connections), "
+    "pooled "
+    "(PooledChannel), or pooled_metrics (with the Prometheus observer)";
 
-// A connected channel to "host:port", an IPv4 literal. Everything has its defaults: nothing is
+// A connected channel to "host:port", an IPv4 literal; except for raw_fd, "ipv4:host:port,…" with
+// several addresses is possible. Everything has its defaults: nothing is
 // turned off for the benchmark. A pool has all of its connections_min members when this returns.
 //
 // INVALID_ARGUMENT: `kind` or `address`. DEADLINE_EXCEEDED: no connection within 30 s.

@@ -59,6 +59,7 @@ absl::StatusOr<std::unique_ptr<EchoServer>> EchoServer::Start(const EchoServerOp
   if (!valid.ok()) return valid;
 
   std::unique_ptr<EchoServer> echo(new EchoServer);
+  echo->service_.set_on_unary(options.on_unary);
   const bool is_unix = absl::StartsWith(options.address, "unix");
   grpc::ServerBuilder builder;
   builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),

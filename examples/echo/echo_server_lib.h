@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -17,6 +18,7 @@
 #include "absl/time/time.h"
 #include "examples/echo/echo_service.h"
 #include "grpcpp/server.h"
+#include "proto/echo.pb.h"
 
 namespace predial {
 
@@ -35,6 +37,10 @@ struct EchoServerOptions {
 
   // Serve grpc.health.v1 for "" and "predial.echo.v1.Echo".
   bool health = true;
+
+  // Called with the request of each Unary RPC as it begins, on gRPC's threads, several at a time;
+  // e.g. to record who was served. Default: none.
+  std::function<void(const echo::v1::EchoRequest&)> on_unary;
 
   // INVALID_ARGUMENT names the field, its value and its range.
   absl::Status Validate() const;

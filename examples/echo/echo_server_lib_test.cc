@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,6 +19,7 @@
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
+#include "plugin/mutex.h"
 #include "proto/echo.grpc.pb.h"
 #include "proto/health.pb.h"
 
@@ -62,6 +64,32 @@ TEST(EchoServerTest, ListensOnAnyFreePort) {
   EXPECT_EQ(*PortThatAnswers(ChannelTo(*one)), one->port());
   EXPECT_EQ(*PortThatAnswers(ChannelTo(*two)), two->port());
   EXPECT_EQ(one->rpcs(), 1);
+}
+
+TEST(EchoServerTest, TellsOfEachUnaryRpcBeforeItAnswers) {
+  Mutex mu;
+  std::vector<std::string> seen;
+  EchoServerOptions options;
+  options.on_unary = [&](const echo::v1::EchoRequest& request) {
+    MutexLock lock(mu);
+    seen.push_back(request.message());
+  };
+  const auto server = StartOrDie(options);
+  const auto stub = Echo::NewStub(ChannelTo(*server));
+  for (const std::string message : {"one", "two"}) {
+    grpc::ClientContext context;
+    context.set_deadline(Soon());
+    echo::v1::EchoRequest request;
+    request.set_message(message);
+    request.set_status_code(message == "two" ? grpc::StatusCode::NOT_FOUND : 0);
+    echo::v1::EchoResponse response;
+    stub->Unary(&context, request, &response);
+    MutexLock lock(mu);
+    ASSERT_FALSE(seen.empty());
+    EXPECT_EQ(seen.back(), message);
+  }
+  MutexLock lock(mu);
+  EXPECT_EQ(seen.size(), 2);
 }
 
 TEST(EchoServerTest, NeverSharesAPort) {

@@ -215,6 +215,7 @@ class BidiStreamReactor final
 grpc::ServerUnaryReactor* EchoService::Unary(grpc::CallbackServerContext* context,
                                              const EchoRequest* request, EchoResponse* response) {
   rpcs_.fetch_add(1, std::memory_order_relaxed);
+  if (on_unary_) on_unary_(*request);
   const grpc::Status status = CheckBounds(*request);
   if (status.ok() && DelayOf(*request) > absl::ZeroDuration()) {
     return new UnaryReactor(request, response, port_);

@@ -12,6 +12,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "proto/echo.grpc.pb.h"
 
@@ -22,6 +24,12 @@ class EchoService final : public echo::v1::Echo::CallbackService {
   // Where to put the port that becomes EchoResponse::server_port: give it to
   // ServerBuilder::AddListeningPort(), which writes it before the first RPC. 0 until then.
   int* selected_port() { return &port_; }
+
+  // Called with the request of each Unary RPC as it begins, on gRPC's threads, several at a time.
+  // To be set before the server starts.
+  void set_on_unary(std::function<void(const echo::v1::EchoRequest&)> on_unary) {
+    on_unary_ = std::move(on_unary);
+  }
 
   // RPCs that have begun so far.
   int64_t rpcs() const { return rpcs_.load(std::memory_order_relaxed); }
@@ -37,7 +45,8 @@ class EchoService final : public echo::v1::Echo::CallbackService {
       grpc::CallbackServerContext* context) override;
 
  private:
-  int port_ = 0;  // const once the server has started
+  int port_ = 0;                                                // const once the server has started
+  std::function<void(const echo::v1::EchoRequest&)> on_unary_;  // const once the server has started
   std::atomic<int64_t> rpcs_{0};
 };
 
