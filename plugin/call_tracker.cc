@@ -15,6 +15,7 @@
 #include "plugin/channel_access.h"
 #include "plugin/io/rpc_outcome.h"
 #include "plugin/never_sent_retry.h"
+#include "plugin/response_begun.h"
 #include "plugin/unary_receiver.h"
 
 namespace predial {
@@ -132,7 +133,7 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
   bool Retry(InterceptorBatchMethods* methods, const grpc::Status& status) {
     RetryLedger& ledger = *targets_.retries;
     const std::optional<NeverSent> reason = WasNeverSent(status);
-    if (!reason) return Lose(LossReason::kInFlight);
+    if (!reason || HasResponseBegun(info_.client_context())) return Lose(LossReason::kInFlight);
     if (info_.type() != ClientRpcInfo::Type::UNARY) return Lose(LossReason::kStream);
     if (!ledger.enabled()) return Lose(LossReason::kBudget);
     if (got_message_ == nullptr || message_ == nullptr || !request_.Valid()) {

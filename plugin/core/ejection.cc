@@ -103,9 +103,16 @@ Actions PoolCore::OnFailing(Time now, MemberId id, FailureStreak streak) {
         absl::StrCat("RPCs fail on new connections as well; for ",
                      Millis(endpoint.ejected_until - now), " ms"));
   }
+  DropSpares(endpoint, actions);
   DrainMember(now, *member, CloseReason::kFailing, actions);
   Reconcile(now, actions);
   return actions;
+}
+
+void PoolCore::DropSpares(Endpoint& endpoint, Actions& actions) {
+  if (endpoint.spares == 0 || !endpoint.listed) return;
+  endpoint.spares = 0;
+  actions.push_back(SetSpares{endpoint.id, 0});
 }
 
 bool PoolCore::NoteTrouble(Time now, const Member& member, Endpoint::Trouble& trouble) {
@@ -132,6 +139,7 @@ Actions PoolCore::OnUnanswered(Time now, const std::vector<Silence>& members) {
       Log(now, "blackhole", *member, absl::StrCat(since, ", and what was sent is unacknowledged"));
       Suspect(now, endpoint);
       blackholes.insert(endpoint.id);
+      DropSpares(endpoint, actions);
       DrainMember(now, *member, CloseReason::kFailing, actions);
     } else if (policy_.health.enabled) {
       SuspectMember(now, *member, since, actions);

@@ -55,6 +55,17 @@ TEST_F(EjectionTest, AMemberOnWhichRpcsFailIsReplacedAtOnce) {
   EXPECT_EQ(core().ejections(), 0);
 }
 
+// A spare was dialed when the member was: as a successor it would be as bad, and, taken for new, be
+// kept for a while.
+TEST_F(EjectionTest, SparesOfAMemberOnWhichRpcsFailAreDropped) {
+  policy_.spares = 2;
+  StartWithTwoReady();
+  EXPECT_THAT(Load(2, 1), Contains("SetSpares{1, 2}"));
+  now_ += seconds(10);
+  EXPECT_THAT(Ailing(2), ElementsAre("SetSpares{1, 0}", "Drain{2}", "Connect{4, 1}",
+                                     "SetSpares{1, 2}", "Publish{3}"));
+}
+
 TEST_F(EjectionTest, ASuccessorThatFailsTooIsKeptForAWhileAndThenTheEndpointIsEjected) {
   StartWithTwoEndpoints();
   Ailing(3);

@@ -190,6 +190,15 @@ void PoolCore::NoteFailure(Time now, const Member& attempt, DialResult result) {
   }
   resolve_now_ = true;
   Endpoint& endpoint = endpoints_.at(attempt.endpoint);
+  // A dial that began before another's success tells nothing new.
+  if (attempt.state() == MemberState::kConnecting) {
+    for (const auto& [id, member] : members_) {
+      if (member.endpoint == endpoint.id && member.state() == MemberState::kReady &&
+          member.ready_since > attempt.connecting_since) {
+        return;
+      }
+    }
+  }
   // Attempts side by side that fail for one reason are one failure.
   if (endpoint.failures > 0 && attempt.connecting_since <= endpoint.last_failure) return;
   ++endpoint.failures;

@@ -242,6 +242,8 @@ class PoolCore {
   void NoteSuccess(Time now, const Member& member);
   // Whether a member on which RPCs fail may be replaced now.
   bool NoteTrouble(Time now, const Member& member, Endpoint::Trouble& trouble);
+  // Its spares were dialed when its members were: they may be as bad. New ones are ordered later.
+  void DropSpares(Endpoint& endpoint, Actions& actions);
   void Suspect(Time now, Endpoint& endpoint);
   // Out of use until a quick check is answered.
   void SuspectMember(Time now, Member& member, const std::string& reason, Actions& actions);

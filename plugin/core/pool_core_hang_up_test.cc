@@ -54,6 +54,14 @@ TEST_F(PoolCoreHangUpTest, TwoThatAreClosedInTurnsAreOneFailure) {
   EXPECT_GT(core_.NextTick(now_), now_ + milliseconds(500));
 }
 
+// It began before the other was ready, and the endpoint works: or it would count as failing for as
+// long as nobody dials it.
+TEST_F(PoolCoreHangUpTest, ADialThatFailsBesideASuccessIsNoFailure) {
+  EXPECT_EQ(Ready(2), 0);
+  core_.OnConnectFailed(Later(), MemberId{3}, DialResult::kTimeout);
+  EXPECT_EQ(Failures(), 0);
+}
+
 TEST_F(PoolCoreHangUpTest, TheNextAttemptAlsoFails) {
   Ready(2);
   Closed(2);

@@ -131,6 +131,11 @@ void ScriptedConnection::OnHeaderBlock() {
   request.headers = *std::move(headers);
   request.path = request.header(":path");
   request.ended = block.has(kFlagEndStream);
+  request.excluded = block.stream > last_stream_;
+  if (request.excluded) {
+    return record_.Update(
+        [&](ServerRecord& record) { record.requests.push_back(std::move(request)); });
+  }
 
   ScriptedStream& stream = streams_[block.stream];
   stream.id = block.stream;

@@ -96,7 +96,8 @@ class ScriptedConnection {
   int pings_ = 0;
   int ping_acks_ = 0;
 
-  std::deque<Step> steps_;  // the connection's own
+  std::deque<Step> steps_;              // the connection's own
+  uint32_t last_stream_ = kAllStreams;  // of the GOAWAYs so far, the lowest
   std::string out_;
 };
 

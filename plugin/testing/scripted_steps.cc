@@ -47,6 +47,7 @@ ScriptedConnection::Progress ScriptedConnection::Run(const Step& step, ScriptedS
     case Step::Kind::kReset:
       return stream == nullptr ? Progress::kDone : RunOnStream(step, *stream);
     case Step::Kind::kGoAway:
+      last_stream_ = std::min(last_stream_, LastStream(step.number, stream));
       out_ += EncodeGoAway(LastStream(step.number, stream), step.error, step.bytes);
       return Progress::kDone;
     case Step::Kind::kSettings:

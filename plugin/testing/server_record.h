@@ -25,7 +25,9 @@ struct RecordedRequest {
   HeaderList headers;                 // all of them
   std::vector<std::string> messages;  // without gRPC's prefix; compressed if the client did that
   bool ended = false;                 // the client has said all
-  std::optional<Http2Error> reset;    // by the client
+  // It came after a GOAWAY that excludes it, and is ignored (RFC 9113 section 6.8).
+  bool excluded = false;
+  std::optional<Http2Error> reset;  // by the client
 
   // The first of this name; empty if there is none.
   std::string header(absl::string_view name) const;
