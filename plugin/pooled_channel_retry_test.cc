@@ -12,70 +12,29 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "plugin/api_test_calls.h"
 #include "plugin/channel_test_util.h"
 #include "plugin/mutex.h"
 #include "plugin/pooled_channel.h"
+#include "plugin/unary_test_calls.h"
 #include "proto/echo.grpc.pb.h"
 
 namespace predial {
 namespace {
 
-using echo::v1::Echo;
 using echo::v1::EchoRequest;
-using echo::v1::EchoResponse;
 
 template <size_t kCount>
 int64_t Sum(const std::array<int64_t, kCount>& counts) {
   return std::accumulate(counts.begin(), counts.end(), int64_t{0});
 }
 
-// With a callback function; api_test_calls has the reactor.
-CallResult CallWithFunction(const std::shared_ptr<grpc::ChannelInterface>& channel,
-                            grpc::ClientContext* context, const EchoRequest& request) {
-  const auto stub = Echo::NewStub(channel);
-  Mutex mutex;
-  std::condition_variable_any done_changed;
-  bool done = false;
-  CallResult result;
-  EchoResponse response;
-  stub->async()->Unary(context, &request, &response, [&](grpc::Status status) {
-    MutexLock lock(mutex);
-    result.status = std::move(status);
-    done = true;
-    done_changed.notify_one();
-  });
-  std::unique_lock<Mutex> lock(mutex);
-  done_changed.wait(lock, [&] { return done; });
-  if (result.status.ok()) result.responses.push_back(response);
-  return result;
-}
-
-enum class Api { kSync, kAsync, kFunction, kReactor };
-constexpr Api kApis[] = {Api::kSync, Api::kAsync, Api::kFunction, Api::kReactor};
-
-CallResult Call(Api api, const std::shared_ptr<grpc::ChannelInterface>& channel,
-                grpc::ClientContext* context, const EchoRequest& request) {
-  switch (api) {
-    case Api::kSync:
-      return MakeCall(CallApi::kSync, RpcType::kUnary, channel, context, {request});
-    case Api::kAsync:
-      return MakeCall(CallApi::kAsync, RpcType::kUnary, channel, context, {request});
-    case Api::kReactor:
-      return MakeCall(CallApi::kCallback, RpcType::kUnary, channel, context, {request});
-    case Api::kFunction:
-      break;
-  }
-  return CallWithFunction(channel, context, request);
-}
-
-class RetryLoadTest : public testing::TestWithParam<Api> {
+class RetryLoadTest : public testing::TestWithParam<UnaryApi> {
  protected:
   static constexpr int kThreads = 8;
 
   // Sends RPCs from kThreads until `enough`, and notes those that fail.
   template <typename Enough>
-  void SendUntil(Api api, const std::shared_ptr<PooledChannel>& channel, Enough enough) {
+  void SendUntil(UnaryApi api, const std::shared_ptr<PooledChannel>& channel, Enough enough) {
     std::vector<std::thread> threads;
     for (int t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
@@ -84,7 +43,7 @@ class RetryLoadTest : public testing::TestWithParam<Api> {
           context.set_deadline(std::chrono::system_clock::now() + kPatience);
           EchoRequest request;
           request.set_message(absl::StrCat(t, "/", i));
-          const CallResult result = Call(api, channel, &context, request);
+          const CallResult result = CallUnary(api, channel, &context, request);
           ++sent_;
           if (result.status.ok() && result.responses.size() == 1 &&
               result.responses[0].message() == request.message()) {
@@ -156,21 +115,7 @@ TEST_P(RetryLoadTest, SwitchedOffTheyAreLostAndCounted) {
   EXPECT_EQ(server->rpcs(), sent_ - lost()) << Failures();
 }
 
-std::string NameOf(const testing::TestParamInfo<Api>& info) {
-  switch (info.param) {
-    case Api::kSync:
-      return "Sync";
-    case Api::kAsync:
-      return "Async";
-    case Api::kFunction:
-      return "Function";
-    case Api::kReactor:
-      break;
-  }
-  return "Reactor";
-}
-
-INSTANTIATE_TEST_SUITE_P(All, RetryLoadTest, testing::ValuesIn(kApis), NameOf);
+INSTANTIATE_TEST_SUITE_P(All, RetryLoadTest, testing::ValuesIn(kUnaryApis), NameOfUnaryApi);
 
 }  // namespace
 }  // namespace predial

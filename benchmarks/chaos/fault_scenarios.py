@@ -154,8 +154,8 @@ def _descriptors(bench):
                          "%d dials refused" % refused]
         if not refused:
             result.misses.append("no dial was refused: this pool did not want to grow")
-        if not result.pool["last_error"]:
-            result.misses.append("Stats().last_error does not say that the pool cannot grow")
+        if not any(" refuse " in decision for decision in result.pool["decisions"]):
+            result.misses.append("Stats().decisions does not say that the pool could not grow")
     return result
 
 

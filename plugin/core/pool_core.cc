@@ -186,6 +186,14 @@ void PoolCore::NoteFailure(Time now, const Member& attempt, DialResult result) {
   if (result == DialResult::kLocalLimit) {
     ++local_failures_;
     local_retry_at_ = now + BackoffDelay(policy_.backoff, local_failures_, Random());
+    // Several dials may fail of it at once.
+    if (attempt.connecting_since > last_refusal_) {
+      last_refusal_ = now;
+      log_.Add(
+          {now, "refuse", MemberId{}, EndpointId{},
+           "this process is at a limit of its own (descriptors, memory or ports): it keeps the "
+           "connections that it has, and dials one at a time"});
+    }
     return;
   }
   resolve_now_ = true;

@@ -291,6 +291,7 @@ class PoolCore {
   Time last_tick_;
   Time local_retry_at_ = {};  // this process could not dial: see DialResult::kLocalLimit
   int local_failures_ = 0;
+  Time last_refusal_ = {};     // the last one that was logged
   uint32_t stream_limit_ = 0;  // the smallest among the ready members'
   int64_t ejections_ = 0;
   int64_t readmissions_ = 0;
