@@ -68,7 +68,7 @@ class Fixture {
   Fixture(int members, PickerKind picker, bool alive_check)
       : connections_(Connect(members)),
         table_({members, picker, alive_check},
-               MemberTable::Signals{[] {}, [](Slot*) {}, [](MemberId) {}, [](MemberId) {},
+               MemberTable::Signals{[] {}, [](Slot*) {}, [](MemberId, bool) {}, [](MemberId) {},
                                     [](MemberId, FailureStreak) {}, [](MemberId) {},
                                     [](MemberId, const std::string&) {}}) {
     // Never used, so never connected: a lease only holds it.

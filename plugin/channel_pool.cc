@@ -53,7 +53,9 @@ PoolPolicy ToPolicy(const PoolOptions& options) {
   return policy;
 }
 
-ConnectionEnd EndOf(const Slot& slot) { return {slot.proved(), slot.rpcs(), slot.in_flight()}; }
+ConnectionEnd EndOf(const Slot& slot, bool without_a_word) {
+  return {slot.proved(), slot.rpcs(), slot.in_flight(), without_a_word};
+}
 
 }  // namespace
 
@@ -72,8 +74,8 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   MemberTable::Signals signals;
   signals.attention = [post] { post([](ChannelPool& pool) { pool.OnAttention(); }); };
   signals.idle = [post](Slot* slot) { post([slot](ChannelPool& pool) { pool.OnSlotIdle(slot); }); };
-  signals.going_away = [post](MemberId member) {
-    post([member](ChannelPool& pool) { pool.OnGoingAway(member); });
+  signals.going_away = [post](MemberId member, bool without_a_word) {
+    post([member, without_a_word](ChannelPool& pool) { pool.OnGoingAway(member, without_a_word); });
   };
   signals.worn = [post](MemberId member) {
     post([member](ChannelPool& pool) { pool.OnWorn(member); });
@@ -211,17 +213,17 @@ void ChannelPool::OnPeerClosed(MemberId id) {
   const MemberConnection& member = members_.at(id);
   EndpointConnections& endpoint = endpoints_.at(member.endpoint);
   endpoint.last_error = absl::StrCat(endpoint.resolved.Key(), ": the connection was closed");
-  Carry(core_.OnPeerClosed(loop_.Now(), id, EndOf(*member.slot)));
+  Carry(core_.OnPeerClosed(loop_.Now(), id, EndOf(*member.slot, /*without_a_word=*/true)));
 }
 
-void ChannelPool::OnGoingAway(MemberId id) {
+void ChannelPool::OnGoingAway(MemberId id, bool without_a_word) {
   // It may be gone since this was signalled.
   const auto found = members_.find(id);
   if (found == members_.end()) return;
   const MemberConnection& member = found->second;
   EndpointConnections& endpoint = endpoints_.at(member.endpoint);
   endpoint.last_error = absl::StrCat(endpoint.resolved.Key(), ": the connection was closed");
-  Carry(core_.OnGoingAway(loop_.Now(), id, EndOf(*member.slot)));
+  Carry(core_.OnGoingAway(loop_.Now(), id, EndOf(*member.slot, without_a_word)));
 }
 
 void ChannelPool::OnWorn(MemberId id) { Carry(core_.OnWorn(loop_.Now(), id)); }

@@ -105,7 +105,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void OnResolved(absl::StatusOr<std::vector<ResolvedEndpoint>> resolved);
   void OnSetUp(MemberId member, absl::StatusOr<ReadyMember> ready);
   void OnPeerClosed(MemberId member);
-  void OnGoingAway(MemberId member);
+  void OnGoingAway(MemberId member, bool without_a_word);
   void OnWorn(MemberId member);
   void OnFailing(MemberId member, FailureStreak streak);
   void OnUnanswered(MemberId member);

@@ -38,7 +38,7 @@ void Lease::NoteGone(bool without_a_word) {
                               std::memory_order_relaxed);
     table_->distrusted_since_.store(CoarseNow(), std::memory_order_release);
   }
-  table_->CloseGone(slot_);
+  table_->CloseGone(slot_, without_a_word);
   table_->CloseHungUp();
 }
 
@@ -95,9 +95,9 @@ void MemberTable::CountFailure(Slot* slot, RpcOutcome outcome) {
   }
 }
 
-void MemberTable::CloseGone(Slot* slot) {
+void MemberTable::CloseGone(Slot* slot, bool without_a_word) {
   const uint64_t before = slot->word_.fetch_and(~Slot::kOpen, std::memory_order_acq_rel);
-  if ((before & Slot::kOpen) != 0) signals_.going_away(slot->id_);
+  if ((before & Slot::kOpen) != 0) signals_.going_away(slot->id_, without_a_word);
 }
 
 void MemberTable::CloseHungUp() {
@@ -106,7 +106,8 @@ void MemberTable::CloseHungUp() {
     Slot* slot = list_[i].load(std::memory_order_acquire);
     bool reused;
     if (!TryTake(slot, /*above_limit=*/true, &reused)) continue;
-    if (slot->socket_ != nullptr && HasHungUp(*slot->socket_)) CloseGone(slot);
+    if (slot->socket_ != nullptr && HasHungUp(*slot->socket_))
+      CloseGone(slot, /*without_a_word=*/true);
     Return(slot, Slot::kOneLease);
   }
 }
@@ -193,7 +194,7 @@ std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit)
   bool reused;
   if (!TryTake(slot, above_limit, &reused)) return std::nullopt;
   if (!IsAlive(*slot)) {
-    CloseGone(slot);
+    CloseGone(slot, /*without_a_word=*/true);
     Return(slot, Slot::kOneLease);
     return std::nullopt;
   }

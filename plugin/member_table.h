@@ -165,9 +165,9 @@ class MemberTable {
     std::function<void()> attention;
     // A closed slot may have given its last lease back.
     std::function<void(Slot*)> idle;
-    // An RPC found that its member takes no more, and closed its slot. Comes before that lease is
-    // back.
-    std::function<void(MemberId)> going_away;
+    // An RPC found that its member takes no more, and closed its slot: after a GOAWAY, or because
+    // the connection is closed without a word. Comes before that lease is back.
+    std::function<void(MemberId, bool without_a_word)> going_away;
     // The member has had as many RPCs as LimitRpcs() said: it wants replacing.
     std::function<void(MemberId)> worn;
     // So many RPCs in a row failed on it: see FailureLimits.
@@ -285,7 +285,7 @@ class MemberTable {
   static void ScaleLoads(const std::vector<Slot*>& slots);
 
   // Closes the slot of a connection that takes no more RPCs.
-  void CloseGone(Slot* slot);
+  void CloseGone(Slot* slot, bool without_a_word);
   // The same for all published slots whose connections have been closed: when a server dies, the
   // first RPC that fails spares those that follow.
   void CloseHungUp();

@@ -27,7 +27,7 @@ class RecordedSignals {
       MutexLock lock(mutex_);
       idle_.push_back(slot);
     };
-    signals.going_away = [this](MemberId member) {
+    signals.going_away = [this](MemberId member, bool /*without_a_word*/) {
       MutexLock lock(mutex_);
       going_away_.push_back(member);
     };

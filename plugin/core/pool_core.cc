@@ -221,8 +221,9 @@ void PoolCore::NoteEnd(Time now, const Member& member, const ConnectionEnd& end)
   const bool connecting = member.state() == MemberState::kConnecting;
   const Duration age = now - member.ready_since;
   if (!connecting) {
-    const bool busy = end.in_flight > 0 || end.rpcs > member.rpcs || member.in_flight > 0 ||
-                      now - member.last_activity < Lifetime::kTogether;
+    const bool busy = !end.without_a_word &&
+                      (end.in_flight > 0 || end.rpcs > member.rpcs || member.in_flight > 0 ||
+                       now - member.last_activity < Lifetime::kTogether);
     // Those in flight may have come too late to be counted by the peer.
     const uint64_t begun = std::max(end.rpcs, member.rpcs);
     const uint64_t carried = begun - std::min(begun, static_cast<uint64_t>(end.in_flight));

@@ -78,6 +78,8 @@ struct ConnectionEnd {
   bool proved = false;    // an RPC on it had been answered
   uint64_t rpcs = 0;      // begun on it
   int64_t in_flight = 0;  // of these, not ended by then
+  // Nothing like a GOAWAY came, as far as is known: somebody pulled a plug, which teaches no limit.
+  bool without_a_word = false;
 };
 
 // How long a member has been silent, when an RPC on it, or on another member of its endpoint, has

@@ -61,8 +61,9 @@ class CoreTest : public testing::Test {
     return Text(core().OnPeerClosed(now_, M(id), {proved}));
   }
   // Ended by its peer in the midst of its work, with `rpcs` RPCs behind it.
-  Lines Ended(uint64_t id, uint64_t rpcs) {
-    return Text(core().OnPeerClosed(now_, M(id), {/*proved=*/true, rpcs + 1, /*in_flight=*/1}));
+  Lines Ended(uint64_t id, uint64_t rpcs, bool without_a_word = false) {
+    return Text(core().OnPeerClosed(now_, M(id),
+                                    {/*proved=*/true, rpcs + 1, /*in_flight=*/1, without_a_word}));
   }
   Lines GoingAway(uint64_t id, bool proved = true) {
     return Text(core().OnGoingAway(now_, M(id), {proved}));

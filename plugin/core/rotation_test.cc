@@ -136,6 +136,21 @@ TEST_F(RotationTest, ALearnedLimitOnRpcsIsOrderedForAllMembersEvenEjectedOnes) {
   }
 }
 
+// A server that was killed again and again after as many RPCs taught that number.
+TEST_F(RotationTest, EndsWithoutAWordTeachNoLimitOnRpcs) {
+  Resolved({"a"});
+  Ready(2);
+  Ready(3);
+  ScoutUp(1);
+  now_ += seconds(1);
+  Ended(2, 100, /*without_a_word=*/true);
+  Ready(4);
+  now_ += milliseconds(500);
+  Ended(4, 100, /*without_a_word=*/true);
+  Wait(seconds(2));
+  EXPECT_EQ(core().endpoints().at(E(1)).lifetime.rpcs_limit(), std::nullopt);
+}
+
 TEST_F(RotationTest, AMemberThatIsWornByWhatWasLearnedIsNotReplacedAtOnce) {
   Resolved({"a"});
   Ready(2);
