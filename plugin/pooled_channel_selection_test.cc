@@ -212,7 +212,8 @@ TEST_F(BackendChannelTest, PeakEwmaSendsNothingMoreToAServerThatDoesNotAnswer) {
   for (std::thread& thread : first) {
     thread = std::thread([&] { EXPECT_TRUE(Echo(*stub).ok()); });
   }
-  EXPECT_TRUE(Eventually([&] { return a_.rpcs() == 1 && channel->Stats().leases == 1; }));
+  EXPECT_TRUE(
+      Eventually([&] { return a_.rpcs() == 1 && b_.rpcs() == 1 && channel->Stats().leases == 1; }));
   const int before = b_.rpcs();
   for (int i = 0; i < 100; ++i) EXPECT_TRUE(Echo(*stub).ok());
   EXPECT_EQ(a_.rpcs(), 1);

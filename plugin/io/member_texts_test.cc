@@ -41,7 +41,8 @@ constexpr char kBidiStream[] = "/predial.echo.v1.Echo/BidiStream";
 constexpr char kGoAway[] = "14 GOAWAY received";
 constexpr char kClosed[] = "14 Transport closed";
 // The kernel's word for a connection that ended, with or without a RST.
-constexpr char kEnded[] = "14 (Socket closed|(recvmsg|sendmsg):.*)";
+constexpr char kEnded[] =
+    "14 (Socket closed|Broken pipe|Connection reset by peer|(recvmsg|sendmsg):.*)";
 constexpr char kOk[] = "0 ";
 // What breaks HTTP/2's rules, and so the connection.
 constexpr char kGarbage[] = "this is no frame of HTTP/2, is it";
