@@ -25,7 +25,8 @@ PoolCore::PoolCore(const PoolPolicy& policy, uint64_t seed, Time start)
       sizing_(policy.sizing, start),
       outliers_(policy.outlier),
       last_activity_(start - policy.spares_after_use),
-      last_tick_(start) {}
+      last_tick_(start),
+      reconciled_at_(start) {}
 
 Actions PoolCore::OnResolved(Time now, const std::vector<std::string>& keys) {
   Actions actions;

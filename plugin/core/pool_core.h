@@ -176,7 +176,8 @@ class PoolCore {
   // Drains everything; the last action of each member is still its Close.
   Actions OnShutdown(Time now);
 
-  // When OnTick() is due next; Time::max() if nothing is waited for.
+  // When OnTick() is due next; Time::max() if nothing is waited for. Not after `now` if something
+  // has fallen due since the last event.
   Time NextTick(Time now) const;
 
   // --- What it knows, for statistics and tests.
@@ -291,6 +292,7 @@ class PoolCore {
   bool active_ = false;  // RPCs ran since the tick before
   Time last_activity_ = {};
   Time last_tick_;
+  Time reconciled_at_;        // the last event
   Time local_retry_at_ = {};  // this process could not dial: see DialResult::kLocalLimit
   int local_failures_ = 0;
   Time last_refusal_ = {};     // the last one that was logged

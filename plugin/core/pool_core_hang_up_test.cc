@@ -62,6 +62,16 @@ TEST_F(PoolCoreHangUpTest, ADialThatFailsBesideASuccessIsNoFailure) {
   EXPECT_EQ(Failures(), 0);
 }
 
+// It fell due between the event and the question, and nobody ever came back to it.
+TEST_F(PoolCoreHangUpTest, ARetryThatIsDueWhenItIsAskedForIsNotForgotten) {
+  core_.OnConnectFailed(Later(), MemberId{2}, DialResult::kRefused);
+  core_.OnConnectFailed(Later(), MemberId{3}, DialResult::kRefused);
+  const Time retry_at = core_.endpoints().at(EndpointId{1}).retry_at;
+  EXPECT_GT(retry_at, now_);
+  EXPECT_EQ(core_.NextTick(retry_at + milliseconds(1)), retry_at);
+  EXPECT_EQ(Connects(core_.OnTick(retry_at + milliseconds(1), {})), 1);
+}
+
 TEST_F(PoolCoreHangUpTest, TheNextAttemptAlsoFails) {
   Ready(2);
   Closed(2);

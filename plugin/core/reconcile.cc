@@ -21,6 +21,7 @@ int PoolCore::wanted() const {
 }
 
 void PoolCore::Reconcile(Time now, Actions& actions) {
+  reconciled_at_ = now;
   JudgeHealth(now, actions);
   RemoveEndpoints(actions);
   if (!shut_down_ && !suspended_) {
@@ -352,6 +353,8 @@ void PoolCore::JudgeState(Actions& actions) {
 }
 
 Time PoolCore::NextTick(Time now) const {
+  // What has fallen due since the last event was not seen to by it.
+  now = std::min(now, reconciled_at_);
   if (shut_down_) return Time::max();
   Time next = NextRotation(now);
   if (suspended_) return next;
