@@ -229,7 +229,7 @@ TEST_F(PooledChannelScriptedTest, ConnectionsThatAreAcceptedLate) {
   server_.SetAccepting(false);
   Start();
   auto status = StartEcho();
-  // The pool has given up its first attempts: no SETTINGS came within its wait and check.
+  // The kernel has made the connections; nobody answers on them until now.
   server_.SetAccepting(true);
   EXPECT_TRUE(status.get().ok());
   EXPECT_EQ(Seen(server_), 1u);
