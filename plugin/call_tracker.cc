@@ -62,10 +62,14 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
       backend_metadata_ = &targets.backend_metadata;
     }
     if (events_ != nullptr) started_ = events_->OnRpcStarted(TypeOf(info), info.method());
+    handed_over_.store(true, std::memory_order_release);
   }
 
   // Nobody asked for the status: the caller dropped its context.
-  ~CallTracker() override { Report(PoolEvents::kUnobserved); }
+  ~CallTracker() override {
+    handed_over_.load(std::memory_order_acquire);
+    Report(PoolEvents::kUnobserved);
+  }
 
   bool may_retry() const { return may_retry_; }
 
@@ -117,6 +121,7 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
 
   // True if the RPC goes on.
   bool OnStatus(InterceptorBatchMethods* methods) {
+    handed_over_.load(std::memory_order_acquire);
     const grpc::Status& status = *methods->GetRecvStatus();
     const RpcOutcome outcome = JudgeOutcome(status);
     if (outcome == RpcOutcome::kConnectionGone && lease_ &&
@@ -208,6 +213,9 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
   PoolEvents* events_;  // null once the end is reported
   const Time began_;
   void* started_ = nullptr;
+  // gRPC hands the RPC from the thread that starts it to the one that ends it; ThreadSanitizer,
+  // which does not see into gRPC, sees this.
+  std::atomic<bool> handed_over_{false};
   const std::string* backend_metadata_ = nullptr;  // of the factory's targets; null: not wanted
 
   const bool may_retry_;
