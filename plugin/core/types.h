@@ -100,7 +100,7 @@ enum class LossReason {
   kInFlight,  // the server may have seen it
   kStream,    // never sent, but not unary
   kMessages,  // never sent, but its messages are not those of a stub that protoc generated
-  kBudget,    // never sent, but PoolOptions::retries_max were being retried
+  kBudget,    // never sent, but never_sent_retries_max others were being retried
 };
 inline constexpr int kLossReasons = 4;
 const char* ToString(LossReason reason);
