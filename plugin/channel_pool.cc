@@ -204,7 +204,7 @@ void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
   endpoint.last_error.clear();
   member.watch = std::move(ready->watch);
   member.slot = table().Open(id, std::move(ready->channel), StreamLimit(ready->stream_limit),
-                             member.watch->socket(), member.endpoint);
+                             {member.watch->socket(), member.endpoint, ready->dial_began});
   if (events() != nullptr) events()->OnConnectionReady(NameOf(member.endpoint));
   Carry(core_.OnReady(loop_.Now(), id, ready->stream_limit));
 }

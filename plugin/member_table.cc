@@ -34,9 +34,9 @@ void Lease::NoteGone(bool without_a_word) {
   // At once, not when the loop comes round to it: the next RPC may be this thread's.
   if (source_ == Source::kAnchor) return;
   if (without_a_word) {
-    table_->distrusted_.store(slot_->endpoint_.load(std::memory_order_relaxed),
-                              std::memory_order_relaxed);
-    table_->distrusted_since_.store(CoarseNow(), std::memory_order_release);
+    table_->doubted_.store(slot_->endpoint_.load(std::memory_order_relaxed),
+                           std::memory_order_relaxed);
+    table_->doubted_since_.store(Clock::now(), std::memory_order_release);
   }
   table_->CloseGone(slot_, without_a_word);
   table_->CloseHungUp();
@@ -57,7 +57,7 @@ void Lease::End(RpcOutcome outcome) {
   const bool answered =
       outcome == RpcOutcome::kOk || outcome == RpcOutcome::kError || outcome == RpcOutcome::kFailed;
   if (answered) {
-    if (table_->alive_check_ || table_->distrusted_since_.load(std::memory_order_relaxed) != 0) {
+    if (table_->alive_check_ || table_->doubted_since_.load(std::memory_order_relaxed) != Time()) {
       slot_->answered_.store(CoarseNow(), std::memory_order_relaxed);
     }
     // Written only once, so that the line stays shared.
@@ -163,7 +163,7 @@ Lease MemberTable::AcquireFrom(size_t first, size_t count, Time now) {
       const size_t at = first + tried < count ? first + tried : first + tried - count;
       Slot* slot = list_[at].load(std::memory_order_acquire);
       if (const auto source = TryLease(slot, above_limit)) return Lease(this, slot, *source, now);
-      if (strict_ && TakesRpcs(*slot) && !IsDistrusted(*slot)) full = true;
+      if (strict_ && TakesRpcs(*slot) && DoubtOf(*slot) != Doubt::kUnanswered) full = true;
     }
   }
   return TakeFallback();
@@ -190,10 +190,11 @@ MemberTable::Crowd MemberTable::CountOpen() const {
 }
 
 std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit) {
-  if (IsDistrusted(*slot)) return std::nullopt;
+  const Doubt doubt = DoubtOf(*slot);
+  if (doubt == Doubt::kUnanswered) return std::nullopt;
   bool reused;
   if (!TryTake(slot, above_limit, &reused)) return std::nullopt;
-  if (!IsAlive(*slot)) {
+  if (!IsAlive(*slot, doubt)) {
     CloseGone(slot, /*without_a_word=*/true);
     Return(slot, Slot::kOneLease);
     return std::nullopt;
@@ -201,21 +202,25 @@ std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit)
   return reused ? Lease::Source::kReused : Lease::Source::kNew;
 }
 
-bool MemberTable::IsDistrusted(const Slot& slot) {
-  int64_t since = distrusted_since_.load(std::memory_order_acquire);
-  if (since == 0) return false;
-  if (CoarseNow() - since > Duration(kDistrust).count()) {
-    distrusted_since_.compare_exchange_strong(since, 0, std::memory_order_relaxed);
-    return false;
+MemberTable::Doubt MemberTable::DoubtOf(const Slot& slot) {
+  Time since = doubted_since_.load(std::memory_order_acquire);
+  if (since == Time()) return Doubt::kNone;
+  if (Clock::now() - since > kDoubt) {
+    doubted_since_.compare_exchange_strong(since, Time(), std::memory_order_relaxed);
+    return Doubt::kNone;
   }
-  return slot.endpoint_.load(std::memory_order_relaxed) ==
-             distrusted_.load(std::memory_order_relaxed) &&
-         slot.answered_.load(std::memory_order_relaxed) <= since &&
-         slot.opened_.load(std::memory_order_relaxed) <= since;
+  const EndpointId endpoint = slot.endpoint_.load(std::memory_order_relaxed);
+  if (endpoint != doubted_.load(std::memory_order_relaxed)) return Doubt::kNone;
+  // A spare may have been there before, with its server's SETTINGS.
+  const bool answered =
+      slot.dial_began_.load(std::memory_order_relaxed) > since ||
+      slot.answered_.load(std::memory_order_relaxed) > since.time_since_epoch().count();
+  return answered ? Doubt::kAnswered : Doubt::kUnanswered;
 }
 
-bool MemberTable::IsAlive(const Slot& slot) const {
+bool MemberTable::IsAlive(const Slot& slot, Doubt doubt) const {
   if (!alive_check_ || slot.socket_ == nullptr) return true;
+  if (doubt == Doubt::kAnswered) return !HasHungUp(*slot.socket_);
   // One that has just answered need not be asked.
   const int64_t quiet = CoarseNow() - slot.answered_.load(std::memory_order_relaxed);
   return quiet <= kAnsweredLatelyNanos || !HasHungUp(*slot.socket_);
@@ -293,7 +298,7 @@ void MemberTable::Return(Slot* slot, uint64_t word) {
 }
 
 Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,
-                        std::shared_ptr<const UniqueFd> socket, EndpointId endpoint) {
+                        Connection connection) {
   if (free_.empty()) {
     slots_.emplace_back();
     free_.push_back(&slots_.back());
@@ -301,9 +306,9 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   Slot* slot = free_.back();
   free_.pop_back();
   slot->id_ = id;
-  slot->endpoint_.store(endpoint, std::memory_order_relaxed);
+  slot->endpoint_.store(connection.endpoint, std::memory_order_relaxed);
   slot->channel_ = std::move(channel);
-  slot->socket_ = std::move(socket);
+  slot->socket_ = std::move(connection.socket);
   slot->proved_.store(false, std::memory_order_relaxed);
   slot->succeeded_.store(false, std::memory_order_relaxed);
   slot->refuses_.store(false, std::memory_order_relaxed);
@@ -312,7 +317,7 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   slot->worn_at_.store(UINT64_MAX, std::memory_order_relaxed);
   slot->rpcs_max_.store(UINT64_MAX, std::memory_order_relaxed);
   slot->answered_.store(0, std::memory_order_relaxed);
-  slot->opened_.store(CoarseNow() + 1, std::memory_order_relaxed);
+  slot->dial_began_.store(connection.dial_began, std::memory_order_relaxed);
   slot->ewma_.store(PeakEwma::kNoSample, std::memory_order_relaxed);
   slot->latencies_.store(0, std::memory_order_relaxed);
   slot->latency_nanos_.store(0, std::memory_order_relaxed);

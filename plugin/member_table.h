@@ -77,8 +77,7 @@ class alignas(64) Slot {
   std::atomic<uint32_t> load_scale_{1};
   // When the last answer came, by CoarseNow().
   std::atomic<int64_t> answered_{0};
-  // Connections that were distrusted at this time or before are others: by CoarseNow().
-  std::atomic<int64_t> opened_{0};
+  std::atomic<Time> dial_began_{};
   // Never above it while another member has room.
   std::atomic<uint32_t> stream_limit_{UINT32_MAX};
   // RPCs so far from which on it is worn, and at which it takes no more.
@@ -123,7 +122,7 @@ class Lease {
   // The member's connection is gone: it gets no further lease from now on. Nor do others whose
   // connections have been closed as well. If it went without a word (no GOAWAY), its server may be
   // dying, and closes its other connections one after the other: those to the same endpoint get
-  // none until they have answered one, or for MemberTable::kDistrust.
+  // none until they have answered one, or for MemberTable::kDoubt.
   void NoteGone(bool without_a_word);
   // It was asked whether it really takes no more RPCs, and refused.
   void NoteRefusal() { slot_->refuses_.store(true, std::memory_order_relaxed); }
@@ -202,7 +201,7 @@ class MemberTable {
 
   // How long connections to an endpoint are left alone at most after one was closed without a word:
   // longer than a process takes to die.
-  static constexpr Duration kDistrust = std::chrono::milliseconds(100);
+  static constexpr Duration kDoubt = std::chrono::milliseconds(100);
 
   // --- RPC threads
 
@@ -230,10 +229,18 @@ class MemberTable {
 
   // --- The loop's thread
 
-  // A closed slot without leases, now open, but not published. `socket` is the channel's
-  // connection, to be looked at; null if it has none of its own.
+  // What is known of a channel's connection.
+  struct Connection {
+    std::shared_ptr<const UniqueFd> socket = nullptr;  // to be looked at; null: it has no own
+    EndpointId endpoint = {};
+    Time dial_began = {};
+  };
+  // A closed slot without leases, now open, but not published.
   Slot* Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,
-             std::shared_ptr<const UniqueFd> socket = nullptr, EndpointId endpoint = {});
+             Connection connection);
+  Slot* Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit) {
+    return Open(id, std::move(channel), stream_limit, Connection());
+  }
   // No new leases from here on. True if none is out; otherwise Signals::idle follows.
   bool Close(Slot* slot);
   // Lets go of the channel and the socket of a closed slot. False, and nothing happens, if the slot
@@ -291,10 +298,12 @@ class MemberTable {
   void CloseHungUp();
   // An RPC on the slot did not end well.
   void CountFailure(Slot* slot, RpcOutcome outcome);
-  // Whether the slot's endpoint has just closed another connection without a word.
-  bool IsDistrusted(const Slot& slot);
+  // The slot's endpoint has just closed another connection without a word; the slot's own has, or
+  // has not, shown since then that the server lives.
+  enum class Doubt { kNone, kAnswered, kUnanswered };
+  Doubt DoubtOf(const Slot& slot);
   // Whether the connection of a slot that is leased may be used: see PoolOptions::alive_check.
-  bool IsAlive(const Slot& slot) const;
+  bool IsAlive(const Slot& slot, Doubt doubt) const;
   // Null if the slot is not open, or is full and `above_limit` is false.
   bool TryTake(Slot* slot, bool above_limit, bool* reused);
   void Return(Slot* slot, uint64_t word);
@@ -326,9 +335,9 @@ class MemberTable {
   std::atomic<Slot*> fallback_{nullptr};
   std::atomic<uint32_t> attention_above_{0};
   std::atomic<bool> noticed_{false};
-  // By CoarseNow(); 0: nobody is distrusted.
-  std::atomic<int64_t> distrusted_since_{0};
-  std::atomic<EndpointId> distrusted_{};
+  // The epoch: none is.
+  std::atomic<Time> doubted_since_{};
+  std::atomic<EndpointId> doubted_{};
 
   // Never written unless RPCs wait.
   alignas(64) std::atomic<int> waiting_{0};

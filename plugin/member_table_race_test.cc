@@ -147,7 +147,7 @@ class Hammer {
       if (id % 4 == 1) peers_.push_back(std::move(peer));  // hangs up, if not kept
       if (peers_.size() > 2 * kOpen) peers_.pop_front();
     }
-    return table_.Open(MemberId{id}, std::move(channel), id % 5, std::move(socket));
+    return table_.Open(MemberId{id}, std::move(channel), id % 5, {std::move(socket)});
   }
 
   // An RPC thread.

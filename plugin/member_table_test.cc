@@ -326,8 +326,8 @@ TEST_P(MemberTableTest, RpcsOnTheFallbackAlwaysCountForAttention) {
 
 TEST_P(MemberTableTest, AMemberWhosePeerHungUpIsNotLeased) {
   Connection dead, alive;
-  Slot* a = table_.Open(MemberId{1}, NewChannel(), kNoLimit, dead.socket);
-  Slot* b = table_.Open(MemberId{2}, NewChannel(), kNoLimit, alive.socket);
+  Slot* a = table_.Open(MemberId{1}, NewChannel(), kNoLimit, {dead.socket});
+  Slot* b = table_.Open(MemberId{2}, NewChannel(), kNoLimit, {alive.socket});
   table_.Publish({a, b});
   dead.peer.Reset();
   for (int i = 0; i < 10; ++i) EXPECT_EQ(&table_.Acquire().slot(), b);
@@ -340,7 +340,7 @@ TEST_P(MemberTableTest, AMemberWhosePeerHungUpIsNotLeased) {
 
 TEST_P(MemberTableTest, ASocketWithUnreadBytesIsAlive) {
   Connection connection;
-  Slot* slot = table_.Open(MemberId{1}, NewChannel(), kNoLimit, connection.socket);
+  Slot* slot = table_.Open(MemberId{1}, NewChannel(), kNoLimit, {connection.socket});
   table_.Publish({slot});
   ASSERT_EQ(send(connection.peer.get(), "settings", 8, MSG_NOSIGNAL), 8);
   EXPECT_EQ(&table_.Acquire().slot(), slot);
@@ -350,9 +350,9 @@ TEST_P(MemberTableTest, WhenOneConnectionIsGoneTheOthersAreLookedAt) {
   Connection dead, alive;
   MemberTable table({/*capacity=*/4, GetParam(), /*alive_check=*/false}, signalled_.Receivers());
   table.SetFallback(table.Open(MemberId{0}, NewChannel(), kNoLimit));
-  Slot* a = table.Open(MemberId{1}, NewChannel(), kNoLimit, dead.socket);
-  Slot* b = table.Open(MemberId{2}, NewChannel(), kNoLimit, dead.socket);
-  Slot* c = table.Open(MemberId{3}, NewChannel(), kNoLimit, alive.socket);
+  Slot* a = table.Open(MemberId{1}, NewChannel(), kNoLimit, {dead.socket});
+  Slot* b = table.Open(MemberId{2}, NewChannel(), kNoLimit, {dead.socket});
+  Slot* c = table.Open(MemberId{3}, NewChannel(), kNoLimit, {alive.socket});
   dead.peer.Reset();
   // Without alive_check nobody looks before.
   table.Publish({a});

@@ -25,6 +25,7 @@ namespace predial {
 struct DialedSocket {
   UniqueFd fd;
   Address peer;
+  Time dial_began{};  // the SocketPool sets it
 };
 
 // A dial under way. Destroying it cancels: `done` is then never called, and nothing leaks.

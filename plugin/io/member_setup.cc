@@ -23,6 +23,7 @@ void MemberSetup::OnTaken(absl::StatusOr<DialedSocket> taken) {
   if (!taken.ok()) return Finish(taken.status());
   connected_ = true;
   fd_ = std::move(taken->fd);
+  member_.dial_began = taken->dial_began;
   preface_ = std::make_unique<PrefaceWait>(
       loop_, fd_.get(), options_.settings_wait,
       [this](absl::StatusOr<ServerPreface> preface) { OnPreface(std::move(preface)); });

@@ -33,6 +33,7 @@ struct ReadyMember {
   // Tells when the connection closes, by what on_closed() of the set-up was.
   std::unique_ptr<ConnectionWatch> watch;
   uint32_t stream_limit = 0;  // the peer's; 0: none
+  Time dial_began{};
 };
 
 class MemberSetup {

@@ -79,6 +79,7 @@ std::unique_ptr<PendingDial> SocketPool::Dial(Done done) {
       loop_, options_.addresses,
       [this, began, done = std::move(done)](absl::StatusOr<DialedSocket> dialed) mutable {
         if (options_.on_dialed) options_.on_dialed(dialed.status(), loop_.Now() - began);
+        if (dialed.ok()) dialed->dial_began = began;
         done(std::move(dialed));
       });
 }
