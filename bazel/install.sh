@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and testing Predial takes, and the npm packages of
-# benchmarks/chaos/package.json, if any is missing.
+# interop_tests/harness/package.json, if any is missing.
 #
 #   ./bazel/install.sh              what bazel/test.sh and the demo need
 #   ./bazel/install.sh valgrind …   these as well (the benchmarks count instructions with valgrind)
 #
 # On a machine that has them all this is one look at dpkg's database: no network, no root. Otherwise
 # it runs apt-get as root or through sudo, and fails with the list of packages where it is neither.
-# The npm packages go to ~/.cache/predial/node-VERSION, where benchmarks/chaos/peers.py looks for them.
+# The npm packages go to ~/.cache/predial/node-VERSION, where peer.py there looks for them.
 # A package's service (prometheus is here for its promtool) is neither started nor enabled by it;
 # what was installed before is left as it is.
 set -euo pipefail
@@ -40,12 +40,12 @@ done
 # install_node_packages: those that are in place are left as they are; no network then.
 install_node_packages() {
   local manifest home version directory
-  manifest=$(dirname "${BASH_SOURCE[0]}")/../benchmarks/chaos/package.json
+  manifest=$(dirname "${BASH_SOURCE[0]}")/../interop_tests/harness/package.json
   home=$(getent passwd "$(id -u)" | cut -d: -f6)
   version=$(sha256sum "$manifest" | cut -c 1-16)
   directory=$home/.cache/predial/node-$version
   [ ! -d "$directory" ] || return 0
-  echo "bazel/install.sh: installing the npm packages of benchmarks/chaos/package.json"
+  echo "bazel/install.sh: installing the npm packages of interop_tests/harness/package.json"
   mkdir -p "$home/.cache/predial"
   local staging
   staging=$(mktemp -d "$directory.XXXXXX")

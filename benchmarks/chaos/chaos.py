@@ -4,8 +4,12 @@
 benchmarks/chaos.sh builds what this runs, and runs it.
 """
 import argparse
+import os
 import sys
 import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..",
+                                "interop_tests", "harness"))
 
 import fault_scenarios
 import namespace

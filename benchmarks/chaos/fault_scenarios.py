@@ -7,6 +7,7 @@ import time
 
 import namespace
 import peers
+from peer import target
 from processes import Error
 from result import MS, SECOND
 from scenario import scenario
@@ -52,7 +53,7 @@ class _Hits:
 
 def _kill_server(bench):
     server = peers.cpp_server(bench)
-    load = bench.load(peers.target(server), "--wait_for_ready")
+    load = bench.load(target(server), "--wait_for_ready")
     bench.pause(0.5)
     hits = _Hits()
     for _ in range(bench.length(20, 10, 5)):
@@ -68,7 +69,7 @@ def _kill_server(bench):
 
 def _kill_connections(bench):
     server = peers.cpp_server(bench)
-    load = bench.load(peers.target(server), "--wait_for_ready")
+    load = bench.load(target(server), "--wait_for_ready")
     bench.pause(0.5)
     hits = _Hits()
     for _ in range(bench.length(20, 10, 5)):
@@ -96,7 +97,7 @@ def _lives_on(result, fault):
 
 def _one_of_two(break_it, mend_it, bench):
     servers = [peers.cpp_server(bench) for _ in range(2)]
-    load = bench.load(peers.target(*servers), "--deadline=300ms")
+    load = bench.load(target(*servers), "--deadline=300ms")
     bench.pause(1)
     fault = time.monotonic_ns()
     break_it(servers[0])
@@ -108,7 +109,7 @@ def _one_of_two(break_it, mend_it, bench):
 
 def _return(bench):
     server = peers.cpp_server(bench)
-    load = bench.load(peers.target(server), "--deadline=1s")
+    load = bench.load(target(server), "--deadline=1s")
     bench.pause(0.5)
     server.stop(signal.SIGKILL)
     bench.pause(bench.length(30, 30, 5))
@@ -126,7 +127,7 @@ def _return(bench):
 
 def _poison(bench):
     server = peers.poisoned_server(bench)
-    load = bench.load(peers.target(server))
+    load = bench.load(target(server))
     bench.pause(1)
     fault = time.monotonic_ns()
     server.process.signal(signal.SIGUSR2)
@@ -139,7 +140,7 @@ def _poison(bench):
 
 def _descriptors(bench):
     server = peers.cpp_server(bench)
-    load = bench.load(peers.target(server), "--callers_first=2",
+    load = bench.load(target(server), "--callers_first=2",
                       "--streams_per_connection_target=2")
     bench.pause(1)
     limit = len(os.listdir("/proc/%d/fd" % load.pid))

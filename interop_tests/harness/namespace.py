@@ -11,8 +11,8 @@ import sys
 
 from processes import Error
 
-_INSIDE = "PREDIAL_CHAOS_NAMESPACE"
-_HOME = "PREDIAL_CHAOS_HOME"
+_INSIDE = "PREDIAL_NAMESPACE"
+_HOME = "PREDIAL_HOME"
 # Below the ephemeral ports: else a client could get the port of a server that is down as its own.
 _ports = itertools.count(20000)
 
@@ -54,14 +54,14 @@ def kill_connections(port):
 
 def drop_traffic(port):
     """Packets to and from `port` vanish until pass_traffic()."""
-    _run("nft", "add table inet chaos; "
-         "add chain inet chaos input { type filter hook input priority 0; }; "
-         "add rule inet chaos input tcp dport %d drop; "
-         "add rule inet chaos input tcp sport %d drop" % (port, port))
+    _run("nft", "add table inet predial; "
+         "add chain inet predial input { type filter hook input priority 0; }; "
+         "add rule inet predial input tcp dport %d drop; "
+         "add rule inet predial input tcp sport %d drop" % (port, port))
 
 
 def pass_traffic():
-    _run("nft", "delete table inet chaos")
+    _run("nft", "delete table inet predial")
 
 
 def _run(*argv):

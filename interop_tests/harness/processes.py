@@ -15,18 +15,6 @@ def end_on_sigterm():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 
 
-def await_until(condition, timeout, what):
-    """Calls `condition` until it returns something true, and returns that."""
-    deadline = time.monotonic() + timeout
-    while True:
-        result = condition()
-        if result:
-            return result
-        if time.monotonic() > deadline:
-            raise Error("waited %g s in vain for %s" % (timeout, what))
-        time.sleep(0.005)
-
-
 class Process:
     """A running program, its output in files. In a process group of its own, with its children."""
 
@@ -47,11 +35,29 @@ class Process:
             for line in self.output().splitlines(keepends=True):
                 if line.startswith(beginning) and line.endswith("\n"):
                     return (line[len(beginning):-1],)
-            if self._child.poll() is not None:
-                raise Error("%s has ended with %d: %s" % (self.name, self._child.returncode,
-                                                          self.errors()))
             return None
-        return await_until(look, timeout, "%s to say '%s'" % (self.name, beginning))[0]
+        return self.await_condition(look, timeout, "to say '%s'" % beginning)[0]
+
+    def await_condition(self, condition, timeout, what):
+        """Calls `condition` until it returns something true, and returns that."""
+        deadline = time.monotonic() + timeout
+        while True:
+            ended = self._child.poll() is not None
+            result = condition()
+            if result:
+                return result
+            if ended:
+                raise self._ended()
+            if time.monotonic() > deadline:
+                raise Error("waited %g s in vain for %s %s" % (timeout, self.name, what))
+            try:
+                self._child.wait(0.005)
+            except subprocess.TimeoutExpired:
+                pass
+
+    def _ended(self):
+        return Error("%s has ended with %d: %s" % (self.name, self._child.returncode,
+                                                   self.errors()))
 
     def output(self):
         with open(self._out, encoding="utf-8") as f:
@@ -64,8 +70,7 @@ class Process:
 
     def signal(self, number):
         if self._child.poll() is not None:
-            raise Error("%s has ended with %d: %s" % (self.name, self._child.returncode,
-                                                      self.errors()))
+            raise self._ended()
         self._child.send_signal(number)
 
     def await_end(self, timeout=30):
