@@ -6,10 +6,11 @@
 // inside them, and the inline halves of grpc:: that are compiled here, leaves our own code checked.
 // gRPC's timer threads end without being joined when nothing is left to join them: its own affair.
 // Races inside gRPC's callback threads stay hidden: race-test behind a gRPC-free seam.
+// A test may fork, and make threads in the child.
 
 // What the runtime looks for, by these names; it gives no header for them.
 extern "C" {
-const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1"; }
+const char* __tsan_default_options() { return "ignore_noninstrumented_modules=1:die_after_fork=0"; }
 const char* __tsan_default_suppressions() {
   return "race:^grpc::\n"
          "race:^grpc_event_engine::\n"
