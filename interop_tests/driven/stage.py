@@ -105,7 +105,6 @@ class Stage:
                                                     ignore_cleanup_errors=True)
         self._processes = Processes(self._scratch.name)
         self._driven = []
-        self._folders = 0
 
     def __enter__(self):
         return self
@@ -123,10 +122,7 @@ class Stage:
         return self._processes.start(argv, env, told)
 
     def new_folder(self):
-        self._folders += 1
-        path = os.path.join(self._scratch.name, "folder-%d" % self._folders)
-        os.mkdir(path)
-        return path
+        return self._processes.new_folder()
 
     def probe(self, target, *flags):
         """See probe.cc for `flags`."""

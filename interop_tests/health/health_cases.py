@@ -15,6 +15,8 @@ NOT_SERVING = "its health service says NOT_SERVING"
 class Base(unittest.TestCase):
     """`a` is what a case changes, `b` is well."""
 
+    resets = ["set - SERVING"]  # commands that make the servers well again
+
     @classmethod
     def setUpClass(cls):
         cls.stage = Stage(BINARIES)
@@ -25,6 +27,11 @@ class Base(unittest.TestCase):
     def make(cls, name):
         """A server of that name."""
         raise NotImplementedError
+
+    def setUp(self):
+        for server in (self.a, self.b):
+            for command in self.resets:
+                server.ask(command)
 
     def probe(self, *flags, to_a=True):
         """One whose channel is connected to b, and also, if `to_a`, to a. Ends with the case."""
@@ -92,10 +99,6 @@ class Base(unittest.TestCase):
 
 class HealthCases(Base):
     """What every health service can say."""
-
-    def setUp(self):
-        self.a.set("SERVING")
-        self.b.set("SERVING")
 
     def test_serving(self):
         probe = self.probe()
@@ -185,7 +188,6 @@ class UnknownStatusCases(Base):
     """For those that can say UNKNOWN."""
 
     def test_unknown_is_as_bad_as_not_serving(self):
-        self.a.set("SERVING")
         probe = self.probe()
         probe.ask("begin 2")
         self.a.set("UNKNOWN")
@@ -197,6 +199,8 @@ class UnknownStatusCases(Base):
 
 class NoHealthServiceCases(Base):
     """Servers without a health service."""
+
+    resets = []
 
     def test_servers_without_health_service_count_as_healthy(self):
         probe = self.probe("--health_interval=200ms")
@@ -214,11 +218,7 @@ class NoHealthServiceCases(Base):
 class BadMannersCases(Base):
     """Health services that hang or end the Watch: the commands `check` and `watch` of server.cc."""
 
-    def setUp(self):
-        for server in (self.a, self.b):
-            server.set("SERVING")
-            server.ask("check answer")
-            server.ask("watch answer")
+    resets = [*Base.resets, "check answer", "watch answer"]
 
     def test_a_watch_that_never_answers_says_nothing(self):
         for server in (self.a, self.b):

@@ -12,8 +12,8 @@ import namespace
 from processes import end_on_sigterm
 
 
-class PythonHealthTest(health_cases.HealthCases, health_cases.UnknownStatusCases,
-                       health_cases.BadMannersCases):
+class PythonHealthTest(health_cases.BadMannersCases, health_cases.HealthCases,
+                       health_cases.UnknownStatusCases):
 
     @classmethod
     def make(cls, name):

@@ -26,7 +26,7 @@ class CppNoHealthTest(health_cases.NoHealthServiceCases):
         return cls.stage.server(name, "--health=none")
 
 
-class ScriptedHealthTest(health_cases.UnknownStatusCases, health_cases.BadMannersCases):
+class ScriptedHealthTest(health_cases.BadMannersCases, health_cases.UnknownStatusCases):
 
     @classmethod
     def make(cls, name):
