@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "plugin/channel_pool.h"
+#include "plugin/io/address.h"
 #include "plugin/io/channel_factory.h"
 
 namespace predial {
@@ -67,9 +68,8 @@ void ChannelPool::StartAnchor(EndpointId id) {
   const HealthOptions& health = config_.options.health;
   if (!health.enabled || suspended_) return;
   EndpointConnections& endpoint = endpoints_.at(id);
-  // The last address is the IPv4 one of a dual-stack host.
   const auto channel =
-      CreateAnchorChannel(endpoint.resolved.addresses.back().ToGrpcTarget(), member_args_, {});
+      CreateAnchorChannel(ToGrpcTarget(endpoint.resolved.addresses), member_args_, {});
   endpoint.anchor =
       std::make_unique<Anchor>(loop_, runtime_->poller(), channel, health.service,
                                core_.policy().backoff, [this, id](HealthResult result) {

@@ -34,7 +34,8 @@ struct HealthOptions {
   // its SETTINGS is asked once all the same. Default on.
   bool enabled = true;
 
-  // The service name to ask for; "" is the server as a whole.
+  // The service name to ask for; "" is the server as a whole. A server that does not know the
+  // service counts as healthy until it does; any status but SERVING is as NOT_SERVING.
   std::string service;
 
   // A member without any RPC for this long is checked by a Health/Check of its own; busy members

@@ -16,16 +16,20 @@ def end_on_sigterm():
 
 
 class Process:
-    """A running program, its output in files. In a process group of its own, with its children."""
+    """A running program, its output in files. In a process group of its own, with its children.
 
-    def __init__(self, argv, out, env):
+    `told`: it reads a pipe, which tell() writes to.
+    """
+
+    def __init__(self, argv, out, env, told=False):
         self.name = os.path.basename(out)
         self._out = out + ".out"
         self._err = out + ".err"
         with open(self._out, "wb") as stdout, open(self._err, "wb") as stderr:
             # setpriv: when this harness is killed, the program goes as well.
             self._child = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *argv], stdin=subprocess.DEVNULL, stdout=stdout,
+                ["setpriv", "--pdeathsig", "KILL", *argv],
+                stdin=subprocess.PIPE if told else subprocess.DEVNULL, stdout=stdout,
                 stderr=stderr, env={**os.environ, **env}, start_new_session=True)
         self.pid = self._child.pid
 
@@ -68,10 +72,34 @@ class Process:
         with open(self._err, encoding="utf-8", errors="replace") as f:
             return f.read()[-2000:].strip()
 
+    def tell(self, line):
+        """Writes a line to its stdin."""
+        try:
+            self._child.stdin.write((line + "\n").encode())
+            self._child.stdin.flush()
+        except BrokenPipeError:
+            self._child.wait()
+            raise self._ended() from None
+
+    def tell_no_more(self):
+        """Ends its stdin."""
+        try:
+            self._child.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended
+
     def signal(self, number):
         if self._child.poll() is not None:
             raise self._ended()
         self._child.send_signal(number)
+
+    def ends_within(self, seconds):
+        """Whether it has ended, or does so in this time."""
+        try:
+            self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def await_end(self, timeout=30):
         """Its exit code; of a process that a signal ended, minus the signal."""
@@ -80,12 +108,19 @@ class Process:
         except subprocess.TimeoutExpired:
             raise Error("%s does not end" % self.name) from None
 
+    def await_success(self, timeout=30):
+        code = self.await_end(timeout)
+        if code:
+            raise self._ended()
+
     def kill(self):
         try:
             os.killpg(self.pid, signal.SIGKILL)  # the group may outlive its leader
         except ProcessLookupError:
             pass
         self._child.wait()
+        if self._child.stdin is not None:
+            self.tell_no_more()
 
 
 class Processes:
@@ -94,6 +129,7 @@ class Processes:
     def __init__(self, scratch):
         self._scratch = scratch
         self._started = []
+        self._folders = 0
 
     def __enter__(self):
         return self
@@ -102,8 +138,15 @@ class Processes:
         for process in reversed(self._started):
             process.kill()
 
-    def start(self, argv, env=None):
+    def start(self, argv, env=None, told=False):
         name = "%d-%s" % (len(self._started), os.path.basename(argv[0]))
-        process = Process(argv, os.path.join(self._scratch, name), env or {})
+        process = Process(argv, os.path.join(self._scratch, name), env or {}, told)
         self._started.append(process)
         return process
+
+    def new_folder(self):
+        """An empty directory in `scratch`."""
+        self._folders += 1
+        path = os.path.join(self._scratch, "folder-%d" % self._folders)
+        os.mkdir(path)
+        return path

@@ -22,6 +22,21 @@ constexpr Duration kSilence = std::chrono::milliseconds(50);
 // The same, of data that was sent again: the first retransmission is no blackhole yet.
 constexpr Duration kStalled = std::chrono::milliseconds(200);
 
+// Why an endpoint is ejected or readmitted.
+const char* ReasonOf(HealthResult watched) {
+  switch (watched) {
+    case HealthResult::kServing:
+      return "its health service says SERVING";
+    case HealthResult::kNotServing:
+      return "its health service says NOT_SERVING";
+    case HealthResult::kUnimplemented:
+      return "its health service knows nothing of it";
+    case HealthResult::kNoAnswer:
+      break;
+  }
+  return "its health watch has ended";
+}
+
 int64_t Millis(Duration duration) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
 }
@@ -73,8 +88,7 @@ Actions PoolCore::OnWatched(Time now, EndpointId id, HealthResult result) {
     endpoint.serving = serving;
     ++(serving ? readmissions_ : ejections_);
     if (serving) endpoint.returned = now;
-    Log(now, serving ? "readmit" : "eject", endpoint,
-        serving ? "its health service says SERVING" : "its health service says NOT_SERVING");
+    Log(now, serving ? "readmit" : "eject", endpoint, ReasonOf(result));
   }
   Reconcile(now, actions);
   return actions;

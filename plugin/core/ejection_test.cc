@@ -314,5 +314,18 @@ TEST_F(EjectionTest, TheLogSaysWhy) {
   EXPECT_THAT(Log(), ElementsAre("drain 2: failing", "close 3: peer_closed"));
 }
 
+TEST_F(EjectionTest, WhatTheWatchSaidIsInTheLog) {
+  StartWithTwoEndpoints();
+  for (const auto& [result, reason] :
+       {std::pair(HealthResult::kServing, "its health service says SERVING"),
+        std::pair(HealthResult::kNoAnswer, "its health watch has ended"),
+        std::pair(HealthResult::kUnimplemented, "its health service knows nothing of it")}) {
+    Watched(1, HealthResult::kNotServing);
+    EXPECT_THAT(Log(), Contains("eject 1: its health service says NOT_SERVING"));
+    Watched(1, result);
+    EXPECT_EQ(Log().back(), std::string("readmit 1: ") + reason);
+  }
+}
+
 }  // namespace
 }  // namespace predial

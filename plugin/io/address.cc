@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 
 namespace predial {
@@ -183,6 +184,21 @@ std::string Address::ToGrpcTarget() const {
     return absl::StrCat(text.substr(0, path), PercentEncode(text.substr(path)));
   }
   return absl::StrCat(family() == AF_INET6 ? "ipv6:" : "ipv4:", PercentEncode(text));
+}
+
+std::string ToGrpcTarget(const std::vector<Address>& addresses) {
+  if (addresses.size() == 1) return addresses[0].ToGrpcTarget();
+  // A target has one scheme; IPv4 addresses have a form as IPv6 ones (RFC 4291 section 2.5.5.2).
+  std::vector<std::string> items;
+  for (auto address = addresses.rbegin(); address != addresses.rend(); ++address) {
+    std::string text = address->ToString();
+    if (address->family() == AF_INET) {
+      const size_t colon = text.find(':');
+      text = absl::StrCat("[::ffff:", text.substr(0, colon), "]", text.substr(colon));
+    }
+    items.push_back(PercentEncode(text));
+  }
+  return absl::StrCat("ipv6:", absl::StrJoin(items, ","));
 }
 
 bool operator==(const Address& a, const Address& b) {

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -40,5 +41,10 @@ class Address {
   sockaddr_storage storage_ = {};  // zero beyond size_
   socklen_t size_ = 0;
 };
+
+// The target that makes an ordinary gRPC channel go to the first of these TCP addresses that can be
+// reached, the last one first: of a dual-stack host, which is what has more than one, that is
+// usually the IPv4 address. One address: its ToGrpcTarget(). Not empty.
+std::string ToGrpcTarget(const std::vector<Address>& addresses);
 
 }  // namespace predial

@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -50,6 +51,18 @@ TEST(AddressTest, ParseAndBack) {
       EXPECT_EQ(*Address::Parse(a.text) == *Address::Parse(b.text), a.text == b.text);
     }
   }
+}
+
+TEST(AddressTest, SeveralAddressesAreOneTarget) {
+  const auto target = [](const std::vector<std::string>& texts) {
+    std::vector<Address> addresses;
+    for (const std::string& text : texts) addresses.push_back(*Address::Parse(text));
+    return ToGrpcTarget(addresses);
+  };
+  EXPECT_EQ(target({"1.2.3.4:5"}), "ipv4:1.2.3.4:5");
+  EXPECT_EQ(target({"unix:/a,b"}), "unix:/a,b");
+  EXPECT_EQ(target({"[2001:db8::7]:5", "1.2.3.4:5"}), "ipv6:[::ffff:1.2.3.4]:5,[2001:db8::7]:5");
+  EXPECT_EQ(target({"1.2.3.4:5", "[fe80::1%1]:5"}), "ipv6:[fe80::1%251]:5,[::ffff:1.2.3.4]:5");
 }
 
 TEST(AddressTest, AnInterfaceByItsName) {

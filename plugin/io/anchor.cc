@@ -41,11 +41,10 @@ void Anchor::Renew() {
 
 void Anchor::Watch() {
   watch_ = HealthWatch::Start(loop_, poller_, channel_, service_,
-                              [this](HealthResult result) { OnReport(result); });
+                              [this](HealthResult result, bool ended) { OnReport(result, ended); });
 }
 
-void Anchor::OnReport(HealthResult result) {
-  const bool ended = result == HealthResult::kNoAnswer || result == HealthResult::kUnimplemented;
+void Anchor::OnReport(HealthResult result, bool ended) {
   if (result != HealthResult::kNoAnswer) failures_ = 0;
   if (ended) {
     watch_.reset();

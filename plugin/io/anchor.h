@@ -45,7 +45,7 @@ class Anchor {
   static constexpr Duration kRewatch = std::chrono::minutes(1);
 
   void Watch();
-  void OnReport(HealthResult result);
+  void OnReport(HealthResult result, bool ended);
 
   EventLoop& loop_;
   GrpcPoller& poller_;

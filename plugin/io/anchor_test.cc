@@ -97,6 +97,15 @@ TEST_F(AnchorTest, AsksAServerWithoutHealthServiceAgainAfterAMinute) {
   EXPECT_EQ(reports_[1], HealthResult::kUnimplemented);
 }
 
+TEST_F(AnchorTest, AWatchOfAnUnknownServiceGoesOn) {
+  const auto server = StartEchoServer();
+  Start(*server, "no.such.Service");
+  ASSERT_TRUE(WaitForReports(1));
+  EXPECT_EQ(reports_[0], HealthResult::kUnimplemented);
+  EXPECT_FALSE(loop_.has_timers());  // it is not asked again: it will say when it knows
+  anchor_.reset();
+}
+
 TEST_F(AnchorTest, AWatchThatBreaksIsTriedAgainWithBackoff) {
   const SocketDir dir;
   EchoServerOptions options;

@@ -63,7 +63,7 @@ HealthResult ResultOf(const grpc::Status& status) {
 class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<HealthCall> {
  public:
   HealthCall(EventLoop& loop, GrpcPoller& poller, std::shared_ptr<grpc::Channel> channel,
-             HealthReport report)
+             HealthWatch::Report report)
       : loop_(loop),
         queue_(poller.queue()),
         stub_(std::move(channel)),
@@ -90,8 +90,8 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
     loop_.Post([self = shared_from_this(), result, last] {
       if (self->cancelled_) return;
       // Not run in place: it may cancel, and so destroy itself.
-      HealthReport report = std::move(self->report_);
-      report(result);
+      HealthWatch::Report report = std::move(self->report_);
+      report(result, last);
       if (!last && !self->cancelled_) self->report_ = std::move(report);
     });
   }
@@ -107,7 +107,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   std::optional<GrpcPoller::Work> work_;
 
   // Of the loop's thread.
-  HealthReport report_;
+  HealthWatch::Report report_;
   bool cancelled_ = false;
 
   std::shared_ptr<HealthCall> self_;
@@ -206,14 +206,18 @@ std::unique_ptr<HealthCheck> HealthCheck::Start(EventLoop& loop, GrpcPoller& pol
                                                 std::shared_ptr<grpc::Channel> channel,
                                                 const std::string& service, Duration timeout,
                                                 HealthReport report) {
-  auto call = std::make_shared<CheckCall>(loop, poller, std::move(channel), std::move(report));
+  auto call = std::make_shared<CheckCall>(
+      loop, poller, std::move(channel),
+      [report = std::move(report)](HealthResult result, bool /*ended*/) mutable {
+        report(result);
+      });
   call->Start(service, timeout);
   return std::make_unique<CallHandle<HealthCheck, CheckCall>>(std::move(call));
 }
 
 std::unique_ptr<HealthWatch> HealthWatch::Start(EventLoop& loop, GrpcPoller& poller,
                                                 std::shared_ptr<grpc::Channel> channel,
-                                                const std::string& service, HealthReport report) {
+                                                const std::string& service, Report report) {
   auto call = std::make_shared<WatchCall>(loop, poller, std::move(channel), std::move(report));
   call->Start(service);
   return std::make_unique<CallHandle<HealthWatch, WatchCall>>(std::move(call));

@@ -36,11 +36,15 @@ class HealthCheck {
 // One Health/Watch stream. Waits for the channel to be ready, however long that takes.
 class HealthWatch {
  public:
-  // `report` is called with every message, and last with kUnimplemented or kNoAnswer, when the
-  // stream has ended.
+  // `ended`: of the stream, which is then told of by kUnimplemented or kNoAnswer. A server that
+  // does not know the service says so with kUnimplemented too, in a stream that goes on: it may
+  // come to know it.
+  using Report = absl::AnyInvocable<void(HealthResult, bool ended)>;
+
+  // `report` is called with every message, and last when the stream has ended.
   static std::unique_ptr<HealthWatch> Start(EventLoop& loop, GrpcPoller& poller,
                                             std::shared_ptr<grpc::Channel> channel,
-                                            const std::string& service, HealthReport report);
+                                            const std::string& service, Report report);
   virtual ~HealthWatch() = default;
 };
 

@@ -58,7 +58,7 @@ class HealthClientTest : public testing::Test {
   void StartWatch(std::shared_ptr<grpc::Channel> channel, const std::string& service = "") {
     RunInLoop(loop_, [&] {
       watch_ = HealthWatch::Start(loop_, poller_, std::move(channel), service,
-                                  [this](HealthResult result) { reports_.Put(result); });
+                                  [this](HealthResult result, bool) { reports_.Put(result); });
     });
   }
 
@@ -221,7 +221,8 @@ TEST_F(HealthClientTest, AWatchMayBeDestroyedByAnyReport) {
   RunInLoop(loop_, [&] {
     const auto state = std::make_shared<std::string>("that goes with the report");
     watch_ = HealthWatch::Start(loop_, poller_, OrdinaryChannel(AddressOf(*server)), "",
-                                [this, state](HealthResult result) {
+                                [this, state](HealthResult result, bool ended) {
+                                  EXPECT_FALSE(ended);
                                   watch_.reset();
                                   EXPECT_FALSE(state->empty());
                                   reports_.Put(result);
@@ -238,7 +239,7 @@ TEST_F(HealthClientTest, WatchesThatAreDestroyedAtAnyTime) {
     std::atomic<bool> destroyed{false};
     RunInLoop(loop_, [&] {
       watch_ = HealthWatch::Start(loop_, poller_, channel, "",
-                                  [&](HealthResult) { EXPECT_FALSE(destroyed); });
+                                  [&](HealthResult, bool) { EXPECT_FALSE(destroyed); });
     });
     for (int turn = 0; turn < i; ++turn) std::this_thread::yield();
     RunInLoop(loop_, [&] {

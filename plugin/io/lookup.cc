@@ -21,15 +21,16 @@
 namespace predial {
 namespace {
 
+bool IsNoAddress(int result) {
+  return result == EAI_NONAME || result == EAI_NODATA || result == EAI_ADDRFAMILY;
+}
+
 absl::Status LookupError(const std::string& host, const std::string& port, int result, int error) {
   const std::string message = absl::StrCat(
       "looking up ", host, ": ", gai_strerror(result),
       result == EAI_SYSTEM ? absl::StrCat(": ", std::generic_category().message(error)) : "");
+  if (IsNoAddress(result)) return absl::NotFoundError(message);
   switch (result) {
-    case EAI_NONAME:
-    case EAI_NODATA:
-    case EAI_ADDRFAMILY:
-      return absl::NotFoundError(message);
     case EAI_SERVICE:
       return absl::InvalidArgumentError(absl::StrCat(message, " (port \"", port, "\")"));
     case EAI_MEMORY:
@@ -121,7 +122,17 @@ absl::StatusOr<std::vector<Address>> LookupBySystem(const std::string& host,
   }
 
   addrinfo* list = nullptr;
-  const int result = getaddrinfo(host.c_str(), port.c_str(), &hints, &list);
+  std::string service = port;
+  int result = getaddrinfo(host.c_str(), service.c_str(), &hints, &list);
+  if (result == EAI_SERVICE && (service == "http" || service == "https")) {
+    service = service == "http" ? "80" : "443";
+    result = getaddrinfo(host.c_str(), service.c_str(), &hints, &list);
+  }
+  if (hints.ai_flags != 0 && IsNoAddress(result)) {
+    // What there is, if nothing else: it may be loopback's.
+    hints.ai_flags = 0;
+    result = getaddrinfo(host.c_str(), service.c_str(), &hints, &list);
+  }
   if (result != 0) return LookupError(host, port, result, errno);
   const std::unique_ptr<addrinfo, decltype(&freeaddrinfo)> owner(list, &freeaddrinfo);
   std::vector<Address> addresses;

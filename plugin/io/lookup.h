@@ -12,7 +12,9 @@
 namespace predial {
 
 // The TCP addresses of `host`, which may be a literal, in the system's order (RFC 6724). Families
-// for which this host has no address of its own are left out (AI_ADDRCONFIG), but not of localhost.
+// for which this host has no address of its own are left out (AI_ADDRCONFIG), but not of localhost,
+// nor if `host` has no others. `port` is a number or a service name; "http" and "https" need no
+// services(5), as for gRPC.
 // Thread-safe; blocks. Errors name the host and the cause: NOT_FOUND if the name has no address,
 // UNAVAILABLE if no server answered, INVALID_ARGUMENT for an unknown service name.
 absl::StatusOr<std::vector<Address>> LookupBySystem(const std::string& host,
