@@ -73,6 +73,14 @@ class Process:
             raise self._ended()
         self._child.send_signal(number)
 
+    def ends_within(self, seconds):
+        """Whether it has ended, or does so in this time."""
+        try:
+            self._child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def await_end(self, timeout=30):
         """Its exit code; of a process that a signal ended, minus the signal."""
         try:
@@ -94,6 +102,7 @@ class Processes:
     def __init__(self, scratch):
         self._scratch = scratch
         self._started = []
+        self._folders = 0
 
     def __enter__(self):
         return self
@@ -107,3 +116,10 @@ class Processes:
         process = Process(argv, os.path.join(self._scratch, name), env or {})
         self._started.append(process)
         return process
+
+    def new_folder(self):
+        """An empty directory in `scratch`."""
+        self._folders += 1
+        path = os.path.join(self._scratch, "folder-%d" % self._folders)
+        os.mkdir(path)
+        return path

@@ -1,6 +1,6 @@
 """Proxies that take HTTP/2 without TLS, in front of a server. Each has one worker.
 
-`bench` is what starts them: it has start(argv, env), as Processes has, and new_folder().
+`bench` is what starts them: it has start(argv, env) and new_folder(), as Processes has.
 """
 import os
 
@@ -9,8 +9,35 @@ from peer import Peer, program
 
 
 def nginx(bench, upstream, settings=""):
-    """One worker. `settings` are of its server block."""
+    """`settings` are of its server block."""
     port = namespace.new_port()
+    return _nginx(bench, upstream, port, """
+  server {
+    listen 127.0.0.1:%d http2;
+    %s
+    location / { grpc_pass grpc://backend; }
+  }
+""" % (port, settings))
+
+
+def nginx_host(bench, upstream, authority, settings=""):
+    """Takes what is for `authority`, and answers anything else with 421: misdirected."""
+    port = namespace.new_port()
+    return _nginx(bench, upstream, port, """
+  server {
+    listen 127.0.0.1:%d http2 default_server;
+    return 421;
+  }
+  server {
+    listen 127.0.0.1:%d http2;
+    server_name %s;
+    %s
+    location / { grpc_pass grpc://backend; }
+  }
+""" % (port, port, authority, settings))
+
+
+def _nginx(bench, upstream, port, servers):
     folder = bench.new_folder()
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temp = "".join("  %s_temp_path %s/%s;\n" % (kind, folder, kind) for kind in kinds)
@@ -25,32 +52,37 @@ events { worker_connections 1024; }
 http {
   access_log off;
 %s  upstream backend { server 127.0.0.1:%d; keepalive 32; }
-  server {
-    listen 127.0.0.1:%d http2;
-    %s
-    location / { grpc_pass grpc://backend; }
-  }
-}
-""" % (folder, temp, upstream.port, port, settings))
+%s}
+""" % (folder, temp, upstream.port, servers))
 
 
 def haproxy(bench, upstream):
+    """Takes HTTP/2 apart and together again."""
+    return _haproxy(bench, upstream, "http", " proto h2")
+
+
+def haproxy_tcp(bench, upstream):
+    """Passes bytes on, as a balancer of connections does."""
+    return _haproxy(bench, upstream, "tcp", "")
+
+
+def _haproxy(bench, upstream, mode, protocol):
     port = namespace.new_port()
     return _proxy(bench, port, bench.new_folder(), ["haproxy", "-W", "-db", "-f"], """
 global
   maxconn 1000
   hard-stop-after 10s
 defaults
-  mode http
+  mode %s
   timeout connect 5s
   timeout client 60s
   timeout server 60s
 frontend front
-  bind 127.0.0.1:%d proto h2
+  bind 127.0.0.1:%d%s
   default_backend back
 backend back
-  server one 127.0.0.1:%d proto h2
-""" % (port, upstream.port))
+  server one 127.0.0.1:%d%s
+""" % (mode, port, protocol, upstream.port, protocol))
 
 
 def nghttpx(bench, upstream, settings=""):
