@@ -93,7 +93,7 @@ func payload(size int32) *pb.Payload {
 }
 
 type server struct {
-	pb.UnimplementedTestServiceServer // answers UnimplementedCall
+	*pb.UnimplementedTestServiceServer // answers UnimplementedCall
 }
 
 func (server) EmptyCall(ctx context.Context, _ *pb.Empty) (*pb.Empty, error) {

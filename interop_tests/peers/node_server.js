@@ -17,7 +17,8 @@ const INITIAL_KEY = 'x-grpc-test-echo-initial';
 const TRAILING_KEY = 'x-grpc-test-echo-trailing-bin';
 
 const [proto, port] = process.argv.slice(2);
-const {testing} = grpc.loadPackageDefinition(loader.loadSync(proto, {keepCase: true})).grpc;
+const definition = loader.loadSync(proto, {keepCase: true, defaults: true});
+const {testing} = grpc.loadPackageDefinition(definition).grpc;
 
 function echoed(call, key) {
   const metadata = new grpc.Metadata();
