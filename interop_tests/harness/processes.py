@@ -88,6 +88,11 @@ class Process:
         except subprocess.TimeoutExpired:
             raise Error("%s does not end" % self.name) from None
 
+    def await_success(self, timeout=30):
+        code = self.await_end(timeout)
+        if code:
+            raise self._ended()
+
     def kill(self):
         try:
             os.killpg(self.pid, signal.SIGKILL)  # the group may outlive its leader
