@@ -24,9 +24,12 @@ UNARY = ("empty_unary",)
 
 def results(*lines):
     """Each `channel api`, with `!` in front if it failed."""
-    return [Result(*(line.lstrip("!").split()[:1] + ["empty_unary"] + line.split()[1:]),
-                   not line.startswith("!"), 3, "bad" if line.startswith("!") else "")
-            for line in lines]
+    made = []
+    for line in lines:
+        channel, api = line.lstrip("!").split()
+        passed = not line.startswith("!")
+        made.append(Result(channel, "empty_unary", api, passed, 3, "" if passed else "bad"))
+    return made
 
 
 def record(**runs):
@@ -136,6 +139,15 @@ class RecordTest(unittest.TestCase):
         self.assertFalse(record(cpp=results("ordinary sync", "!anchor sync")).is_good())
         self.assertFalse(record(cpp=results("ordinary sync", "anchor sync"),
                                 go="the server has ended").is_good())
+
+    def test_a_cell_listed_without_need_is_not_good(self):
+        case = unsupported.ENTRIES[0].cases[0]
+        peer = unsupported.ENTRIES[0].peers[0]
+        made = record(**{peer: [each._replace(case=case)
+                                for each in results("ordinary sync", "anchor sync")]})
+        made.data["cases"] = (case,)
+        self.assertEqual(made.cells()[peer, "direct", case].name, verdict.LISTED)
+        self.assertFalse(made.is_good())
 
     def test_a_run_without_results_has_no_verdict(self):
         cells = record(go="the server has ended").cells()

@@ -10,8 +10,9 @@ from processes import Error
 
 
 def all_of(names):
-    """{name: text}."""
-    return {name: _OF[name]() for name in names if name in _OF}
+    """{name: text}. Of `direct` there is none; `nginx-host` is an nginx."""
+    programs = dict.fromkeys(name.partition("-")[0] for name in names)
+    return {name: _OF[name]() for name in programs if name in _OF}
 
 
 def _first(pattern, *argv):
