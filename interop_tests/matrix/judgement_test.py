@@ -152,7 +152,7 @@ class RecordTest(unittest.TestCase):
     def test_a_run_without_results_has_no_verdict(self):
         cells = record(go="the server has ended").cells()
         self.assertEqual(cells["go", "direct", "empty_unary"].name, "ERROR")
-        self.assertIn("  empty_unary over go (direct): the server has ended", table.legend(cells))
+        self.assertIn("    the server has ended", table.legend(cells))
 
     def test_numbers(self):
         summary = record(cpp=results("ordinary sync", "!anchor sync"),
@@ -172,7 +172,14 @@ class TextTest(unittest.TestCase):
                          ["| cpp | direct |", "|---|---|", "| empty_unary | FAIL |"])
         self.assertEqual(table.legend(cells), [
             "FAIL: passes over an ordinary channel, and fails over the pool",
-            "  empty_unary over cpp (direct): anchor sync: bad"])
+            "  cpp: empty_unary", "    anchor sync: bad"])
+
+    def test_a_legend_names_the_ways_that_differ(self):
+        made = record(cpp=results("!ordinary sync", "!anchor sync"))
+        made.add("cpp", "nginx", 1, results("ordinary sync", "anchor sync"))
+        self.assertEqual(table.legend(made.cells()), [
+            "both: fails over an ordinary channel as well",
+            "  cpp (direct): empty_unary", "    ordinary sync: bad"])
 
     def test_the_page_keeps_what_is_around_the_markers(self):
         page = "a\n%s\nold\n%s\nb\n" % (report.BEGIN, report.END)

@@ -162,7 +162,7 @@ def main():
     if options.write_docs:
         report.write(record, _PAGE)
     print(*table.legend(record.cells()), record.summary(), sep="\n")
-    print("%d s" % record.data["seconds"])
+    print("%d s" % record.data["seconds"], flush=True)
     if not record.is_good():
         print("interop_tests/run.sh: FAILED", file=sys.stderr)
         return 1

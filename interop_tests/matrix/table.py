@@ -35,6 +35,7 @@ def markdown(cells, peer, proxies, cases):
 
 def legend(cells):
     """Lines: whatever is not `pass`, with its reasons. Cells that share them share a line."""
+    every = {proxy for _, proxy, _ in cells}
     lines = []
     for name, meaning in _MEANINGS.items():
         where = collections.defaultdict(lambda: collections.defaultdict(list))
@@ -44,17 +45,18 @@ def legend(cells):
         if where:
             lines.append("%s: %s" % (name, meaning))
         for reasons, places in where.items():
-            lines.append("  %s: %s" % (_places(places), reasons[0]))
-            lines += ["    " + reason for reason in reasons[1:_REASONS_MAX]]
+            lines.append("  " + _places(places, every))
+            lines += ["    " + reason for reason in reasons[:_REASONS_MAX]]
             if len(reasons) > _REASONS_MAX:
                 lines.append("    and %d more" % (len(reasons) - _REASONS_MAX))
     return lines
 
 
-def _places(places):
-    """`places`: proxies by (peer, case). Cases of the same peer and proxies stand together."""
+def _places(places, every):
+    """`places`: proxies by (peer, case). Named are those that are not `every` one there is."""
     cases = collections.defaultdict(list)
     for (peer, case), proxies in places.items():
         cases[peer, tuple(proxies)].append(case)
-    return "; ".join("%s over %s (%s)" % (", ".join(names), peer, ", ".join(proxies))
-                     for (peer, proxies), names in cases.items())
+    return "; ".join(
+        "%s%s: %s" % (peer, "" if every == set(proxies) else " (%s)" % ", ".join(proxies),
+                      ", ".join(names)) for (peer, proxies), names in cases.items())
