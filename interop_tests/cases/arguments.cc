@@ -1,6 +1,7 @@
 #include "interop_tests/cases/arguments.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -14,6 +15,7 @@ namespace predial {
 namespace {
 
 constexpr int kSoakRpcsMax = 1'000'000;
+constexpr int kLongLivedMsMax = 3'600'000;
 
 template <typename... Parts>
 absl::Status Invalid(const Parts&... parts) {
@@ -64,6 +66,15 @@ absl::Status SetSoakRpcs(absl::string_view value, Arguments* arguments) {
   return absl::OkStatus();
 }
 
+absl::Status SetLongLived(absl::string_view value, Arguments* arguments) {
+  int ms = 0;
+  if (!absl::SimpleAtoi(value, &ms) || ms < 1 || ms > kLongLivedMsMax) {
+    return Invalid("--long_lived_ms is ", value, "; it must be within [1, ", kLongLivedMsMax, "]");
+  }
+  arguments->options.long_lived_for = std::chrono::milliseconds(ms);
+  return absl::OkStatus();
+}
+
 absl::Status Set(absl::string_view name, absl::string_view value, Arguments* arguments) {
   if (name == "--target") {
     arguments->target = std::string(value);
@@ -77,6 +88,7 @@ absl::Status Set(absl::string_view name, absl::string_view value, Arguments* arg
   if (name == "--cases") return SetCases(value, arguments);
   if (name == "--apis") return SetApis(value, arguments);
   if (name == "--soak_rpcs") return SetSoakRpcs(value, arguments);
+  if (name == "--long_lived_ms") return SetLongLived(value, arguments);
   return Invalid("unknown argument: ", name);
 }
 

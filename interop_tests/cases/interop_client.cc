@@ -33,7 +33,8 @@ constexpr char kUsage[] =
     "  --cases=A,B         default all\n"
     "  --apis=A,B          sync, async, callback; default all\n"
     "  --soak_rpcs=N       of rpc_soak; channel_soak makes a tenth as many channels; default "
-    "1000\n";
+    "1000\n"
+    "  --long_lived_ms=N   how long the stream of long_lived is open; default 2000\n";
 
 std::string OneLine(absl::string_view text) {
   return absl::StrReplaceAll(text, {{"\n", " "}, {"\r", " "}});

@@ -30,7 +30,8 @@ CASES = (
     "cancel_after_first_response", "timeout_on_sleeping_server", "status_code_and_message",
     "special_status_message", "custom_metadata", "unimplemented_method", "unimplemented_service",
     "rpc_soak", "channel_soak", "long_lived", "slow_consumer")
-SOAK_RPCS = 100
+SOAK_RPCS = 30
+LONG_LIVED_MS = 500
 _PAGE = os.path.join(os.path.dirname(os.path.realpath(__file__)), "..", "..", "docs", "interop.md")
 
 
@@ -57,6 +58,8 @@ def parse(arguments):
     names("channel", CHANNELS, "channels; %s is always among them" % CONTROL)
     parser.add_argument("--soak-rpcs", metavar="N", type=int, default=SOAK_RPCS,
                         help="RPCs of a soak (default %(default)s)")
+    parser.add_argument("--long-lived-ms", metavar="N", type=int, default=LONG_LIVED_MS,
+                        help="how long the stream of long_lived is open (default %(default)s)")
     parser.add_argument("--json", metavar="FILE",
                         help="where all results go; relative to the checkout")
     parser.add_argument("--write-docs", action="store_true",
@@ -70,8 +73,8 @@ def parse(arguments):
     parser.add_argument("--cpp-server", default="interop_tests/peers/cpp_server",
                         help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
-    if options.jobs < 1 or options.soak_rpcs < 1:
-        parser.error("--jobs and --soak-rpcs are at least 1")
+    if min(options.jobs, options.soak_rpcs, options.long_lived_ms) < 1:
+        parser.error("--jobs, --soak-rpcs and --long-lived-ms are at least 1")
     if options.json and not os.access(os.path.dirname(options.json) or ".", os.W_OK):
         parser.error("--json=%s: no directory to write to" % options.json)
     whole = (servers.NAMES, tuple(PROXIES), CASES, CHANNELS)
@@ -86,8 +89,8 @@ def measure(options, on_peer=lambda record, peer: None):
     """The Record of all that `options` ask for. Calls `on_peer` when all of a peer's is in it."""
     _check_cases(options.client)
     record = Record({"date": datetime.date.today().isoformat(), "seconds": 0,
-                     "soak_rpcs": options.soak_rpcs, "channels": options.channel,
-                     "cases": options.case, "runs": [],
+                     "soak_rpcs": options.soak_rpcs, "long_lived_ms": options.long_lived_ms,
+                     "channels": options.channel, "cases": options.case, "runs": [],
                      "versions": versions.all_of([*options.peer, *options.proxy])})
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="predial-interop.") as scratch, \
@@ -102,6 +105,7 @@ def measure(options, on_peer=lambda record, peer: None):
 
 def _run_all(options, peers, record, on_peer):
     """`jobs` at a time, begun in their order."""
+    flags = ["--soak_rpcs=%d" % options.soak_rpcs, "--long_lived_ms=%d" % options.long_lived_ms]
     waiting = collections.deque((peer, proxy) for peer in options.peer for proxy in options.proxy)
     left = collections.Counter(peer for peer, _ in waiting)
     running = []
@@ -118,7 +122,7 @@ def _run_all(options, peers, record, on_peer):
                 peer, proxy = waiting.popleft()
                 try:
                     running.append(Run(peers, options.client, peer, proxy, options.channel,
-                                       options.case, ["--soak_rpcs=%d" % options.soak_rpcs]))
+                                       options.case, flags))
                 except Error as error:
                     add(peer, proxy, 0, [], str(error))
             for run in list(running):

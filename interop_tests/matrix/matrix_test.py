@@ -11,7 +11,8 @@ import namespace
 from processes import end_on_sigterm
 
 MatrixTest = cells_test_util.case_class(
-    "MatrixTest", ["--peer=cpp,node", "--proxy=direct,nginx,haproxy", "--soak-rpcs=50"])
+    "MatrixTest", ["--peer=cpp,node", "--proxy=direct,nginx,haproxy", "--soak-rpcs=10",
+                   "--long-lived-ms=100"])
 
 if __name__ == "__main__":
     namespace.enter()

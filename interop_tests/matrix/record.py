@@ -1,7 +1,7 @@
 """Record: what one run of the matrix found, as --json= keeps it and as report.py reads it.
 
-    {"date": "2026-01-31", "seconds": 300, "versions": {NAME: TEXT}, "soak_rpcs": 100,
-     "channels": [NAME], "cases": [NAME],
+    {"date": "2026-01-31", "seconds": 300, "versions": {NAME: TEXT}, "soak_rpcs": 30,
+     "long_lived_ms": 500, "channels": [NAME], "cases": [NAME],
      "runs": [{"peer": NAME, "proxy": NAME, "seconds": 12.3, "error": TEXT or null,
                "results": [[channel, case, api, passed, ms, reason]]}]}
 """

@@ -20,7 +20,8 @@ def lines(record, entries=unsupported.ENTRIES):
     proxies = record.proxies()
     result = ["Written by `./interop_tests/run.sh --write-docs` on %s; it took %d s. %s."
               % (data["date"], data["seconds"], record.summary()), "",
-              "Over: %s. Soaks of %d RPCs." % (", ".join(data["channels"]), data["soak_rpcs"]), "",
+              "Over: %s. Soaks of %d RPCs; long_lived for %d ms." % (
+                  ", ".join(data["channels"]), data["soak_rpcs"], data["long_lived_ms"]), "",
               "Peers: %s." % "; ".join(data["versions"].values()), ""]
     for peer in record.peers():
         result += [*table.markdown(cells, peer, proxies, data["cases"]), ""]

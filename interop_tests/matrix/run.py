@@ -18,8 +18,11 @@ CHANNELS = ("ordinary", "round_robin", "power_of_two_choices", "least_loaded", "
 CONTROL = "ordinary"  # what the others are held against
 AUTHORITY = "interop.test"  # the only one that nginx-host takes
 
-# As a proxy of gRPC is set up: no limit on bodies, patience with streams that are quiet.
-_NGINX = "client_max_body_size 0; grpc_read_timeout 120s; grpc_send_timeout 120s;"
+# As a proxy of gRPC is set up: no limit on bodies, patience with streams that are quiet. And no
+# connection ends for the number of its requests: chaos.sh has that, and the cases want to see their
+# RPCs go over members, which are away while they are replaced.
+_NGINX = ("client_max_body_size 0; grpc_read_timeout 120s; grpc_send_timeout 120s; "
+          "keepalive_requests 1000000;")
 
 # Each a function of where it is to run and of the server.
 PROXIES = {
