@@ -3,7 +3,8 @@
 # interop_tests/harness/package.json, if any is missing.
 #
 #   ./bazel/install.sh              what bazel/test.sh and the demo need
-#   ./bazel/install.sh valgrind …   these as well (the benchmarks count instructions with valgrind)
+#   ./bazel/install.sh valgrind …   these as well (the benchmarks count instructions with valgrind;
+#                                   interop_tests/matrix/servers.py lists what its servers take)
 #
 # On a machine that has them all this is one look at dpkg's database: no network, no root. Otherwise
 # it runs apt-get as root or through sudo, and fails with the list of packages where it is neither.

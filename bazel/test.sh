@@ -2,7 +2,8 @@
 # Builds everything and runs the tests. From any directory, in a clean clone too.
 #
 #   ./bazel/test.sh                         all tests but the long ones
-#   ./bazel/test.sh --all                   the ones tagged `extra` as well, and examples/consumer
+#   ./bazel/test.sh --all                   the ones tagged `extra` as well, and examples/consumer;
+#                                           installs the servers of interop_tests, too
 #   ./bazel/test.sh --config=tsan           under a sanitizer: asan, tsan or ubsan
 #   ./bazel/test.sh //plugin/core/... --runs_per_test=20
 #
@@ -38,6 +39,10 @@ $all || flags=(--test_tag_filters=-extra --build_tag_filters=-extra "${flags[@]}
 [ -t 1 ] || flags=(--noshow_progress "${flags[@]}")
 
 bazel/install.sh
+if $all; then
+  # shellcheck disable=SC2046 # a package is a word
+  bazel/install.sh $(interop_tests/matrix/matrix.py --packages)
+fi
 
 events=$(mktemp -d)
 trap 'rm -rf "$events"' EXIT

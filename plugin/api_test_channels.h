@@ -17,8 +17,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "plugin/channel_test_util.h"
-#include "plugin/io/dialer.h"
 #include "plugin/pooled_channel.h"
+#include "plugin/testing/failing_dialer.h"
 
 namespace predial {
 
@@ -40,31 +40,6 @@ inline std::string NameOf(ChannelKind kind) {
   }
   return "Anchor";
 }
-
-// Every dial fails.
-class FailingDialer final : public Dialer {
- public:
-  std::unique_ptr<PendingDial> Dial(EventLoop& loop, const std::vector<Address>&,
-                                    Done done) override {
-    return std::make_unique<Failure>(loop, std::move(done));
-  }
-
- private:
-  class Failure final : public PendingDial {
-   public:
-    Failure(EventLoop& loop, Done done) : loop_(loop) {
-      timer_ = loop_.RunAt(loop_.Now(), [done = std::move(done)]() mutable {
-        auto moved = std::move(done);
-        moved(DialError(DialResult::kRefused, "this dialer always fails"));
-      });
-    }
-    ~Failure() override { loop_.Cancel(timer_); }
-
-   private:
-    EventLoop& loop_;
-    EventLoop::TimerId timer_;
-  };
-};
 
 // A channel of the wanted kind, and for the pooled ones what is left of it to check.
 class ChannelUnderTest {

@@ -23,7 +23,6 @@ class Bench:
         self.record = os.path.join(self._scratch.name, "record")
         open(self.record, "wb").close()
         self._processes = Processes(self._scratch.name)
-        self._folders = 0
 
     def __enter__(self):
         return self
@@ -42,10 +41,7 @@ class Bench:
         return self._processes.start(argv, env)
 
     def new_folder(self):
-        self._folders += 1
-        path = os.path.join(self._scratch.name, "folder-%d" % self._folders)
-        os.mkdir(path)
-        return path
+        return self._processes.new_folder()
 
     def load(self, target, *flags):
         """The load, begun. See chaos_load.cc for `flags`."""
