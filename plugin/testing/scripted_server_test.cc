@@ -259,14 +259,14 @@ TEST_F(ScriptedServerTest, AnyFrame) {
   const std::string bytes = answer.SerializeAsString();
   const std::string message = absl::StrCat(std::string("\0\0\0\0", 4), "\x09", bytes);
   ASSERT_EQ(bytes.size(), 9u);
-  server_.ThenReply(Reply::AtEnd(
-      {Step::Frame(Http2FrameType::kHeaders, 0, headers.substr(0, 7)),
-       Step::Frame(Http2FrameType::kContinuation, kFlagEndHeaders, headers.substr(7)),
-       Step::Frame(static_cast<Http2FrameType>(0xfa), 0xff, "nobody knows it"),
-       Step::Frame(Http2FrameType::kData, 0, message.substr(0, 3)),
-       Step::Frame(Http2FrameType::kData, 0, message.substr(3)),
-       Step::Frame(Http2FrameType::kHeaders, kFlagEndHeaders | kFlagEndStream,
-                   EncodeHeaders({{"grpc-status", "0"}}))}));
+  server_.ThenReply(
+      Reply::AtEnd({Step::Frame(Http2FrameType::kHeaders, 0, headers.substr(0, 7)),
+                    Step::Frame(Http2FrameType::kContinuation, kFlagEndHeaders, headers.substr(7)),
+                    Step::Frame(static_cast<Http2FrameType>(0xfa), 0xff, "nobody knows it"),
+                    Step::Frame(Http2FrameType::kData, 0, message.substr(0, 3)),
+                    Step::Frame(Http2FrameType::kData, 0, message.substr(3)),
+                    Step::Frame(Http2FrameType::kHeaders, kFlagEndHeaders | kFlagEndStream,
+                                EncodeHeaders({{"grpc-status", "0"}}))}));
   EchoResponse response;
   const grpc::Status status = Unary("x", &response);
   ASSERT_TRUE(status.ok()) << status.error_message();

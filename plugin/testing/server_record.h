@@ -35,7 +35,7 @@ struct RecordedRequest {
 };
 
 struct RecordedConnection {
-  bool preface = false;   // the client's has come
+  bool preface = false;                   // the client's has come
   std::map<uint16_t, uint32_t> settings;  // the client's, by identifier
   int settings_acks = 0;                  // that the client sent
   int ping_acks = 0;
