@@ -41,7 +41,7 @@ struct EdgeOutcome {
   grpc::StatusCode code;
   int messages = 0;  // that the caller got
   int seen = 1;      // how often the RPC came to the server
-  // Whether the RPCs after it succeed, from the first on.
+  // Whether RPCs succeed again soon after it, and then all.
   bool next = true;
 
   friend bool operator==(const EdgeOutcome& a, const EdgeOutcome& b) {
@@ -68,6 +68,8 @@ struct Edge {
   int metadata_bytes_max = 0;
 
   EdgeOutcome ordinary;
+  // The ordinary channel aborts the process; `ordinary` does not matter then.
+  bool ordinary_aborts = false;
   std::optional<EdgeOutcome> pool = {};  // empty: the same
   // Of the RPC's status; empty: not looked at.
   std::string message = {};

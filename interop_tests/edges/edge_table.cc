@@ -31,7 +31,9 @@ std::vector<Runs> RunAll(const std::vector<Edge>& edges) {
   for (int i = 0; i < kRunsAtOnce; ++i) {
     threads.emplace_back([&] {
       for (size_t at = next++; at < edges.size(); at = next++) {
-        runs[at].ordinary = RunEdge(edges[at], EdgeChannel::kOrdinary);
+        if (!edges[at].ordinary_aborts) {
+          runs[at].ordinary = RunEdge(edges[at], EdgeChannel::kOrdinary);
+        }
         runs[at].pool = RunEdge(edges[at], EdgeChannel::kPool);
       }
     });
@@ -107,7 +109,8 @@ std::string EdgeTable(const std::vector<Edge>& edges) {
   size_t differ = 0;
   for (size_t i = 0; i < edges.size(); ++i) {
     const Edge& edge = edges[i];
-    const std::string ordinary = Describe(runs[i].ordinary);
+    const std::string ordinary =
+        edge.ordinary_aborts ? "aborts the process" : Describe(runs[i].ordinary);
     std::string pool = Describe(runs[i].pool);
     if (pool != ordinary) ++differ;
     if (pool == ordinary) pool = "the same";

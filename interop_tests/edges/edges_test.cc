@@ -37,7 +37,14 @@ class EdgesTest : public testing::TestWithParam<Edge> {
   }
 };
 
-TEST_P(EdgesTest, OrdinaryChannel) { Check(EdgeChannel::kOrdinary, GetParam().ordinary); }
+TEST_P(EdgesTest, OrdinaryChannel) {
+  if (GetParam().ordinary_aborts) {
+    testing::FLAGS_gtest_death_test_style = "threadsafe";
+    EXPECT_DEATH(RunEdge(GetParam(), EdgeChannel::kOrdinary), "engaged_");
+    return;
+  }
+  Check(EdgeChannel::kOrdinary, GetParam().ordinary);
+}
 TEST_P(EdgesTest, Pool) { Check(EdgeChannel::kPool, GetParam().expected_of_pool()); }
 
 INSTANTIATE_TEST_SUITE_P(All, EdgesTest, testing::ValuesIn(AllEdges()),
@@ -51,7 +58,7 @@ TEST(EdgesListTest, ThePoolIsNotWorse) {
         (edge.ordinary.code == grpc::StatusCode::OK && pool.code != grpc::StatusCode::OK) ||
         pool.messages < edge.ordinary.messages || (edge.ordinary.next && !pool.next);
     EXPECT_EQ(worse, edge.known_limit) << NameOf(edge);
-    if (pool != edge.ordinary) {
+    if (pool != edge.ordinary || edge.ordinary_aborts) {
       EXPECT_NE(edge.note, "") << NameOf(edge);
     }
   }

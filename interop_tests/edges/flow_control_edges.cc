@@ -9,6 +9,7 @@ namespace {
 using grpc::StatusCode;
 
 constexpr char kSection[] = "Flow control";
+constexpr char kNotLooked[] = "RFC 9113: an error; gRPC does not look";
 // More than a request of 1 KiB takes, prefix and all.
 constexpr int kRequestBytesMax = 1100;
 const auto kWindowUpdate = Http2FrameType::kWindowUpdate;
@@ -45,6 +46,7 @@ Edge Update(const char* what, Step step, EdgeOutcome outcome, const char* note =
 
 std::vector<Edge> FlowControlEdges() {
   const EdgeOutcome ok{StatusCode::OK, 1};
+  const EdgeOutcome broken{StatusCode::UNKNOWN};
   std::vector<Edge> edges = {
       Request("INITIAL_WINDOW_SIZE 1, given back byte by byte", {{kSettingInitialWindowSize, 1}}),
       Request("INITIAL_WINDOW_SIZE 7, given back as it is used", {{kSettingInitialWindowSize, 7}}),
@@ -66,15 +68,15 @@ std::vector<Edge> FlowControlEdges() {
   edges.push_back(settings);
   const std::vector<Edge> more = {
       Update("WINDOW_UPDATE of 0 on the RPC's stream", Step::Frame(kWindowUpdate, 0, Number(0)),
-             ok),
-      Update("WINDOW_UPDATE of 0 on the connection", Step::Bytes(EncodeWindowUpdate(0, 0)), ok),
+             broken),
+      Update("WINDOW_UPDATE of 0 on the connection", Step::Bytes(EncodeWindowUpdate(0, 0)), broken),
       Update("WINDOW_UPDATE that overflows the stream's window",
-             Step::Frame(kWindowUpdate, 0, Number(0x7fffffff)), ok),
+             Step::Frame(kWindowUpdate, 0, Number(0x7fffffff)), ok, kNotLooked),
       Update("WINDOW_UPDATE that overflows the connection's window",
-             Step::Bytes(EncodeWindowUpdate(0, 0x7fffffff)), ok),
+             Step::Bytes(EncodeWindowUpdate(0, 0x7fffffff)), ok, kNotLooked),
       Update("WINDOW_UPDATE on a stream that never was", Step::Bytes(EncodeWindowUpdate(1001, 1)),
              ok),
-      Update("WINDOW_UPDATE of 3 bytes", Step::Frame(kWindowUpdate, 0, "abc"), ok),
+      Update("WINDOW_UPDATE of 3 bytes", Step::Frame(kWindowUpdate, 0, "abc"), broken),
   };
   edges.insert(edges.end(), more.begin(), more.end());
   return edges;

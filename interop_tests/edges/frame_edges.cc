@@ -11,6 +11,10 @@ namespace {
 
 using grpc::StatusCode;
 
+constexpr char kNoPadding[] = "gRPC takes no padding";
+constexpr char kTwice[] = "the second are trailers to gRPC, and do not end the stream";
+constexpr char kNotLooked[] = "RFC 9113: a connection error; gRPC does not look";
+
 constexpr auto kHeaders = Http2FrameType::kHeaders;
 constexpr auto kContinuation = Http2FrameType::kContinuation;
 
@@ -61,13 +65,15 @@ std::vector<Edge> HeaderFrames() {
            {Step::Headers(), Step::Frame(kContinuation, kFlagEndHeaders, block), data, end},
            {StatusCode::UNKNOWN}),
       Make("HEADERS with padding",
-           {Step::Frame(kHeaders, kFlagEndHeaders | kFlagPadded, Padded(block, 4)), data, end}, ok),
+           {Step::Frame(kHeaders, kFlagEndHeaders | kFlagPadded, Padded(block, 4)), data, end},
+           {StatusCode::UNKNOWN}, kNoPadding),
       Make("HEADERS with a priority",
            {Step::Frame(kHeaders, kFlagEndHeaders | kFlagPriority, priority + block), data, end},
            ok),
       Make("HEADERS with unknown flags",
            {Step::Frame(kHeaders, kFlagEndHeaders | 0xd2, block), data, end}, ok),
-      Make("HEADERS twice", {Step::Headers(), RawHeaders({{"more", "headers"}}), data, end}, ok),
+      Make("HEADERS twice", {Step::Headers(), RawHeaders({{"more", "headers"}}), data, end},
+           {StatusCode::UNKNOWN}, kTwice),
       Make("HEADERS that HPACK cannot read",
            {Step::Frame(kHeaders, kFlagEndHeaders, "\xff\xff\xff\xff\xff\xff\xff")},
            {StatusCode::UNKNOWN}),
@@ -84,8 +90,10 @@ std::vector<Edge> DataFrames() {
   const Step headers = Step::Headers();
   const Step end = Step::Trailers();
   return {
-      Make("DATA with padding", {headers, RawData(Padded(good, 4), kFlagPadded), end}, ok),
-      Make("DATA with unknown flags", {headers, RawData(good, 0xd2), end}, ok),
+      Make("DATA with padding", {headers, RawData(Padded(good, 4), kFlagPadded), end},
+           {StatusCode::INTERNAL}, kNoPadding),
+      Make("DATA with unknown flags", {headers, RawData(good, 0xd2), end}, {StatusCode::INTERNAL},
+           "RFC 9113: they are to be ignored; gRPC does not"),
       Make("DATA before HEADERS", {RawData(good), headers, end}, ok),
       Make("DATA on stream 0", {headers, Raw(Http2FrameType::kData, 0, 0, "x"), RawData(good), end},
            ok),
@@ -95,7 +103,7 @@ std::vector<Edge> DataFrames() {
       Make("HEADERS after the trailers", {headers, RawData(good), end, headers}, ok),
       Make("a frame of 16 MiB is announced",
            {headers, Step::Bytes(std::string("\xff\xff\xff\0\0\0\0\0\3", 9))},
-           {StatusCode::UNKNOWN}),
+           {StatusCode::INTERNAL}),
   };
 }
 
@@ -121,7 +129,7 @@ std::vector<Edge> OtherFrames() {
            ok),
       Before("RST_STREAM of 3 bytes", Step::Frame(Http2FrameType::kRstStream, 0, "abc"), broken),
       Before("RST_STREAM on stream 0",
-             Raw(Http2FrameType::kRstStream, 0, 0, std::string("\0\0\0\2", 4)), broken),
+             Raw(Http2FrameType::kRstStream, 0, 0, std::string("\0\0\0\2", 4)), ok, kNotLooked),
       Before("RST_STREAM on a stream that never was",
              Step::Bytes(EncodeReset(1001, Http2Error::kCancel)), ok),
       Before("HEADERS on a stream that never was",
@@ -132,7 +140,8 @@ std::vector<Edge> OtherFrames() {
              ok),
       Before("GOAWAY of 7 bytes", Raw(Http2FrameType::kGoAway, 0, 0, "7 bytes"), broken),
       Before("GOAWAY on a stream",
-             Raw(Http2FrameType::kGoAway, 0, 1, std::string("\0\0\0\0\0\0\0\0", 8)), broken),
+             Raw(Http2FrameType::kGoAway, 0, 1, std::string("\0\0\0\0\0\0\0\0", 8)),
+             {StatusCode::OK, 1, /*seen=*/2}, "gRPC takes it for one with last id 0"),
       Before("bytes that are no frame", Step::Bytes("this is no frame of HTTP/2, is it"), broken),
   };
 }
