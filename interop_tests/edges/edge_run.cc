@@ -15,6 +15,7 @@
 #include "interop_tests/edges/edge_calls.h"
 #include "plugin/pooled_channel.h"
 #include "plugin/stats.h"
+#include "plugin/testing/http2_frame.h"
 #include "plugin/testing/scripted_server.h"
 #include "plugin/testing/server_record.h"
 #include "proto/echo.grpc.pb.h"
@@ -84,10 +85,14 @@ int CountSeen(ScriptedServer& server) {
   return seen;
 }
 
-// What the client did against HTTP/2's rules; empty: nothing.
+// What the client did that it must not; empty: nothing.
 std::string ClientError(ScriptedServer& server) {
   for (const RecordedConnection& connection : server.Record().connections) {
     if (!connection.error.empty()) return connection.error;
+    const auto push = connection.settings.find(kSettingEnablePush);
+    if (!connection.settings.empty() && (push == connection.settings.end() || push->second != 0)) {
+      return "the client does not refuse server push";
+    }
   }
   return "";
 }

@@ -13,6 +13,7 @@ using grpc::StatusCode;
 
 constexpr char kNoPadding[] = "gRPC takes no padding";
 constexpr char kTwice[] = "the second are trailers to gRPC, and do not end the stream";
+constexpr char kPush[] = "gRPC says ENABLE_PUSH 0, and ignores what is pushed all the same";
 constexpr char kNotLooked[] = "RFC 9113: a connection error; gRPC does not look";
 
 constexpr auto kHeaders = Http2FrameType::kHeaders;
@@ -124,9 +125,9 @@ std::vector<Edge> OtherFrames() {
       Before("PRIORITY", Step::Frame(Http2FrameType::kPriority, 0, std::string("\0\0\0\0\1", 5)),
              ok),
       Before("PUSH_PROMISE", Step::Frame(Http2FrameType::kPushPromise, kFlagEndHeaders, promise),
-             ok),
-      Make("PUSH_PROMISE, and what was promised", Join(pushed, Rest(EdgeStage::kBeforeHeaders)),
-           ok),
+             ok, kPush),
+      Make("PUSH_PROMISE, and what was promised", Join(pushed, Rest(EdgeStage::kBeforeHeaders)), ok,
+           kPush),
       Before("RST_STREAM of 3 bytes", Step::Frame(Http2FrameType::kRstStream, 0, "abc"), broken),
       Before("RST_STREAM on stream 0",
              Raw(Http2FrameType::kRstStream, 0, 0, std::string("\0\0\0\2", 4)), ok, kNotLooked),

@@ -128,7 +128,7 @@ std::vector<Edge> StatusEdges() {
            {RawHeaders({{":status", "103"}, {"link", "x"}}), headers, echo, end}, unknown, "",
            kNoInterim),
       Make("HTTP 100 before the headers", {RawHeaders({{":status", "100"}}), headers, echo, end},
-           ok),
+           unknown, "", kNoInterim),
   };
   edges.insert(edges.end(), some.begin(), some.end());
   AddHttpStatuses(edges);
