@@ -121,8 +121,7 @@ class GateTimer {
 std::string TryMore(echo::v1::Echo::Stub& stub) {
   const auto until = std::chrono::steady_clock::now() + kRecovery;
   grpc::Status status = CallOther(stub);
-  while (status.error_code() == grpc::StatusCode::UNAVAILABLE &&
-         std::chrono::steady_clock::now() < until) {
+  while (!status.ok() && std::chrono::steady_clock::now() < until) {
     status = CallOther(stub);
   }
   if (status.ok() && std::chrono::steady_clock::now() > until) return "it takes long to recover";
