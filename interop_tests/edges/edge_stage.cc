@@ -65,7 +65,11 @@ Steps Until(EdgeStage stage, EdgeCall call) {
       add(Step::Echo(), kThreeMessagesRead);
       break;
     case EdgeStage::kAfterTrailers:
-      return {Step::Headers(), Step::Echo(), Step::Trailers()};
+      // A stream whose client has not ended is still open: gRPC may drop a message that waits.
+      add(Step::Headers(), 0);
+      add(Step::Echo(), kMessageRead);
+      add(Step::Trailers(), 0);
+      break;
   }
   return steps;
 }
