@@ -1,5 +1,7 @@
 // What PooledChannel does when servers do what they should not, or what nobody likes: nothing
-// hangs, nothing is sent twice that may have been seen, and RPCs are answered again soon.
+// hangs, nothing is sent twice that may have been seen, and RPCs are answered again soon. Here is
+// what takes several RPCs or connections; what one RPC ends with, beside an ordinary channel, is in
+// interop_tests/edges.
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -50,111 +52,7 @@ std::shared_ptr<PooledChannel> CreatePool(const ScriptedServer& server,
   return PooledChannel::Create(server.target(), grpc::InsecureChannelCredentials(), {}, options);
 }
 
-std::shared_ptr<grpc::Channel> CreateOrdinary(const ScriptedServer& server) {
-  grpc::ChannelArguments args;
-  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  return grpc::CreateCustomChannel(server.target(), grpc::InsecureChannelCredentials(), args);
-}
-
 size_t Seen(ScriptedServer& server) { return server.Record().RequestsTo(kUnary).size(); }
-
-// The server has the whole of a unary RPC's request and does `steps`; later RPCs are answered.
-struct Expected {
-  StatusCode code;
-  size_t seen = 1;  // how often the server got the RPC
-};
-struct Case {
-  const char* name;
-  Steps steps;
-  Expected ordinary;  // on grpc::CreateChannel's channel, for comparison
-  Expected pool;
-};
-
-std::vector<Case> Cases() {
-  const Step headers = Step::Headers();
-  const Step answer = Step::Echo();
-  const Step end = Step::Trailers();
-  const Expected ok{StatusCode::OK};
-  const Expected again{StatusCode::OK, 2};
-  const Expected lost{StatusCode::UNAVAILABLE};
-  const Expected unknown{StatusCode::UNKNOWN};
-  const Expected internal{StatusCode::INTERNAL};
-  Steps graceful = GracefulGoAway("max_age");
-  for (const Step& step : {headers, answer, end}) graceful.push_back(step);
-  return {
-      {"GoAwayZero", {Step::GoAway(0)}, again, again},
-      {"GoAwayBefore", {Step::GoAway(kBeforeThisStream)}, again, again},
-      {"GoAwayBeforeCalm",
-       {Step::GoAway(kBeforeThisStream, Http2Error::kEnhanceYourCalm, "too_many_pings")},
-       again,
-       again},
-      // The response has begun: too late.
-      {"HeadersThenGoAwayBefore", {headers, Step::GoAway(kBeforeThisStream)}, lost, lost},
-      {"AnswerThenGoAwayBefore", {headers, answer, Step::GoAway(kBeforeThisStream)}, lost, lost},
-      {"GoAwayThenAnswer", {Step::GoAway(kThisStream), headers, answer, end}, ok, ok},
-      {"GoAwayAllThenAnswer", {Step::GoAway(kAllStreams), headers, answer, end}, ok, ok},
-      {"Graceful", graceful, ok, ok},
-      {"AnswerThenGoAwayZero", {headers, answer, end, Step::GoAway(0)}, ok, ok},
-      {"GoAwayThenClose", {Step::GoAway(kThisStream), Step::Close()}, lost, lost},
-      {"GoAwayThenAbort", {Step::GoAway(kThisStream), Step::Abort()}, lost, lost},
-      // Seen, whatever gRPC says of them: plugin/io/member_texts_test.cc. The first is the one way
-      // to have an RPC sent twice: a server that lets it through by a GOAWAY and then breaks
-      // HTTP/2's rules, while the connection is really going away. gRPC says the same of both.
-      {"GoAwayThenGarbage",
-       {Step::GoAway(kThisStream), Step::Ping(), Step::AwaitPingAck(), Step::Bytes(kGarbage)},
-       lost,
-       again},
-      {"ServersOwnGoAway", {Step::Trailers(14, "GOAWAY received")}, lost, lost},
-      {"ServersOwnClosed", {Step::Trailers(14, "Transport closed")}, lost, lost},
-      {"Close", {Step::Close()}, lost, lost},
-      {"Abort", {Step::Abort()}, lost, lost},
-      {"HalfClose", {Step::HalfClose()}, lost, lost},
-      {"AnswerThenAbort", {headers, answer, Step::Abort()}, lost, lost},
-      {"Garbage", {Step::Bytes(kGarbage)}, unknown, unknown},
-      {"NoTrailers", {headers, answer, Step::EndStream()}, unknown, unknown},
-      {"Refused", {Step::Reset(Http2Error::kRefusedStream)}, lost, lost},
-      {"Reset", {Step::Reset(Http2Error::kInternalError)}, internal, internal},
-      {"ResetAfterHeaders", {headers, Step::Reset(Http2Error::kInternalError)}, internal, internal},
-      {"ResetBeforeTrailers",
-       {headers, answer, Step::Reset(Http2Error::kInternalError)},
-       internal,
-       internal},
-  };
-}
-
-class ScriptedCaseTest : public testing::TestWithParam<Case> {
- protected:
-  void Check(const std::shared_ptr<grpc::ChannelInterface>& channel, const Expected& expected) {
-    const auto stub = echo::v1::Echo::NewStub(channel);
-    ASSERT_TRUE(Echo(*stub).ok()) << "all is well at first";
-    server_.ThenReply(Reply::AtEnd(GetParam().steps));
-    const grpc::Status status = Echo(*stub);
-    EXPECT_EQ(status.error_code(), expected.code) << status.error_message();
-    EXPECT_EQ(Seen(server_), 1 + expected.seen) << status.error_message();
-
-    const auto ended = std::chrono::steady_clock::now();
-    EXPECT_TRUE(Eventually([&] { return Echo(*stub).ok(); }));
-    EXPECT_LE(std::chrono::steady_clock::now() - ended, kRecovery);
-    for (int i = 0; i < 20; ++i) {
-      const grpc::Status after = Echo(*stub);
-      EXPECT_TRUE(after.ok()) << i << ": " << after.error_message();
-    }
-  }
-
-  ScriptedServer server_;
-};
-
-TEST_P(ScriptedCaseTest, Pool) {
-  const auto pool = CreatePool(server_);
-  ASSERT_TRUE(WaitForReadyMembers(*pool, 1));
-  Check(pool, GetParam().pool);
-}
-
-TEST_P(ScriptedCaseTest, OrdinaryChannel) { Check(CreateOrdinary(server_), GetParam().ordinary); }
-
-INSTANTIATE_TEST_SUITE_P(All, ScriptedCaseTest, testing::ValuesIn(Cases()),
-                         [](const auto& info) { return std::string(info.param.name); });
 
 class PooledChannelScriptedTest : public testing::Test {
  protected:

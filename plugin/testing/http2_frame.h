@@ -54,8 +54,12 @@ enum class Http2Error : uint32_t {
 };
 
 // Identifiers of settings (RFC 9113 section 6.5.2).
+inline constexpr uint16_t kSettingHeaderTableSize = 1;
+inline constexpr uint16_t kSettingEnablePush = 2;
 inline constexpr uint16_t kSettingMaxConcurrentStreams = 3;
 inline constexpr uint16_t kSettingInitialWindowSize = 4;
+inline constexpr uint16_t kSettingMaxFrameSize = 5;
+inline constexpr uint16_t kSettingMaxHeaderListSize = 6;
 
 // What a connection's client says first.
 inline constexpr absl::string_view kHttp2ClientPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

@@ -42,6 +42,14 @@ Step Step::Reset(Http2Error error) {
   return step;
 }
 
+Step Step::Frame(Http2FrameType type, uint8_t flags, absl::string_view payload) {
+  Step step = Plain(Kind::kFrame);
+  step.frame = type;
+  step.flags = flags;
+  step.bytes = std::string(payload);
+  return step;
+}
+
 Step Step::GoAway(uint32_t last_stream, Http2Error error, absl::string_view debug) {
   Step step = Plain(Kind::kGoAway, last_stream);
   step.error = error;

@@ -34,6 +34,7 @@ struct Step {
     kTrailers,
     kEndStream,
     kReset,
+    kFrame,
     kGoAway,
     kSettings,
     kPing,
@@ -50,6 +51,8 @@ struct Step {
   std::string bytes = {};
   HeaderList metadata = {};
   Http2Settings settings = {};
+  Http2FrameType frame = Http2FrameType::kData;
+  uint8_t flags = 0;
 
   // For an RPC, in a reply.
   static Step Headers(HeaderList metadata = {});
@@ -59,6 +62,9 @@ struct Step {
   static Step Trailers(int code = 0, absl::string_view message = "", HeaderList metadata = {});
   static Step EndStream();  // without trailers
   static Step Reset(Http2Error error);
+  // Any frame, of a type and with flags that nobody knows as well, on the RPC's stream; among a
+  // connection's steps on stream 0. It counts against no window. END_STREAM ends the answer.
+  static Step Frame(Http2FrameType type, uint8_t flags, absl::string_view payload);
 
   // For a connection; may stand in a reply as well.
   static Step GoAway(uint32_t last_stream, Http2Error error = Http2Error::kNoError,

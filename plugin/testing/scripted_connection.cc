@@ -177,8 +177,12 @@ void ScriptedConnection::OnSettings(const Http2Frame& frame) {
   }
   for (size_t at = 0; at + 6 <= frame.payload.size(); at += 6) {
     const uint32_t id = ReadUint32(frame.payload, at) >> 16;
+    const uint32_t value = ReadUint32(frame.payload, at + 2);
+    Note([&](RecordedConnection& connection) {
+      connection.settings[static_cast<uint16_t>(id)] = value;
+    });
     if (id != kSettingInitialWindowSize) continue;
-    const int64_t change = ReadUint32(frame.payload, at + 2) - initial_window_;
+    const int64_t change = value - initial_window_;
     initial_window_ += change;
     for (auto& [stream_id, stream] : streams_) stream.send_window += change;
   }

@@ -14,6 +14,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "plugin/io/unique_fd.h"
+#include "plugin/testing/hpack.h"
+#include "plugin/testing/http2_frame.h"
 #include "plugin/testing/script.h"
 #include "plugin/testing/server_record.h"
 #include "proto/echo.grpc.pb.h"
@@ -246,6 +248,40 @@ TEST_F(ScriptedServerTest, EveryResetCodeArrives) {
     EXPECT_EQ(status.error_message(), absl::StrCat("Received RST_STREAM with error code ", code));
   }
   EXPECT_EQ(requests(), 14u) << "each RPC once";
+}
+
+// An answer made of raw frames: CONTINUATION, a message in two, a frame of no known type.
+TEST_F(ScriptedServerTest, AnyFrame) {
+  const std::string headers =
+      EncodeHeaders({{":status", "200"}, {"content-type", "application/grpc"}});
+  EchoResponse answer;
+  answer.set_message("by hand");
+  const std::string bytes = answer.SerializeAsString();
+  const std::string message = absl::StrCat(std::string("\0\0\0\0", 4), "\x09", bytes);
+  ASSERT_EQ(bytes.size(), 9u);
+  server_.ThenReply(
+      Reply::AtEnd({Step::Frame(Http2FrameType::kHeaders, 0, headers.substr(0, 7)),
+                    Step::Frame(Http2FrameType::kContinuation, kFlagEndHeaders, headers.substr(7)),
+                    Step::Frame(static_cast<Http2FrameType>(0xfa), 0xff, "nobody knows it"),
+                    Step::Frame(Http2FrameType::kData, 0, message.substr(0, 3)),
+                    Step::Frame(Http2FrameType::kData, 0, message.substr(3)),
+                    Step::Frame(Http2FrameType::kHeaders, kFlagEndHeaders | kFlagEndStream,
+                                EncodeHeaders({{"grpc-status", "0"}}))}));
+  EchoResponse response;
+  const grpc::Status status = Unary("x", &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.message(), "by hand");
+  server_.Do(0, {Step::Frame(Http2FrameType::kPing, 0, "eight by")});
+  EXPECT_TRUE(Unary().ok());
+  EXPECT_TRUE(server_.WaitFor(
+      [](const ServerRecord& record) { return record.connections.at(0).ping_acks == 1; }));
+}
+
+TEST_F(ScriptedServerTest, RecordsTheClientsSettings) {
+  EXPECT_TRUE(Unary().ok());
+  const auto& settings = server_.Record().connections.at(0).settings;
+  ASSERT_EQ(settings.count(kSettingEnablePush), 1u);
+  EXPECT_EQ(settings.at(kSettingEnablePush), 0u);
 }
 
 TEST_F(ScriptedServerTest, AClientThatIsNone) {

@@ -46,6 +46,10 @@ ScriptedConnection::Progress ScriptedConnection::Run(const Step& step, ScriptedS
     case Step::Kind::kEndStream:
     case Step::Kind::kReset:
       return stream == nullptr ? Progress::kDone : RunOnStream(step, *stream);
+    case Step::Kind::kFrame:
+      if (stream != nullptr) return RunOnStream(step, *stream);
+      out_ += EncodeFrame(step.frame, step.flags, 0, step.bytes);
+      return Progress::kDone;
     case Step::Kind::kGoAway:
       last_stream_ = std::min(last_stream_, LastStream(step.number, stream));
       out_ += EncodeGoAway(LastStream(step.number, stream), step.error, step.bytes);
@@ -95,6 +99,14 @@ ScriptedConnection::Progress ScriptedConnection::RunOnStream(const Step& step,
     case Step::Kind::kReset:
       out_ += EncodeReset(stream.id, step.error);
       stream.answered = true;
+      return Progress::kDone;
+    case Step::Kind::kFrame:
+      out_ += EncodeFrame(step.frame, step.flags, stream.id, step.bytes);
+      if (step.frame == Http2FrameType::kHeaders) stream.headers_sent = true;
+      if ((step.frame == Http2FrameType::kHeaders || step.frame == Http2FrameType::kData) &&
+          (step.flags & kFlagEndStream) != 0) {
+        stream.answered = true;
+      }
       return Progress::kDone;
     default:
       return Progress::kDone;

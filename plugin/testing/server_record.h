@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,8 +35,9 @@ struct RecordedRequest {
 };
 
 struct RecordedConnection {
-  bool preface = false;   // the client's has come
-  int settings_acks = 0;  // that the client sent
+  bool preface = false;                   // the client's has come
+  std::map<uint16_t, uint32_t> settings;  // the client's, by identifier
+  int settings_acks = 0;                  // that the client sent
   int ping_acks = 0;
   int pings = 0;
   bool goaway = false;  // the client sent one
