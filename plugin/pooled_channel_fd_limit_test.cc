@@ -85,6 +85,7 @@ class PooledChannelFdLimitTest : public testing::Test {
     options.streams_per_connection_target = 1;
     options.connections_max = 4;
     options.spares = 0;
+    options.proven_lifetime = false;  // a rotation gives descriptors back, in the next test as well
     options.backoff.initial = options.backoff.max = absl::Milliseconds(20);
     options.backoff.under_demand = absl::Milliseconds(20);
     return Create(suite_->target, options);
