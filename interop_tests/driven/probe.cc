@@ -140,6 +140,8 @@ class Probe {
     if (kind == "ordinary") {
       args.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS,
                   static_cast<int>(absl::GetFlag(FLAGS_connect_timeout) / absl::Milliseconds(1)));
+      // As the pool, which has a second; gRPC's default is 30 s.
+      args.SetInt(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, 1000);
       ordinary_ = grpc::CreateCustomChannel(absl::GetFlag(FLAGS_target),
                                             grpc::InsecureChannelCredentials(), args);
       stub_ = echo::v1::Echo::NewStub(ordinary_);
