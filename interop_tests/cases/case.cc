@@ -38,7 +38,7 @@ const std::vector<Case>& AllCases() {
       {"rpc_soak", RpcSoak},
       {"channel_soak", ChannelSoak, /*on_new_channels=*/true},
       {"long_lived", LongLived},
-      {"slow_consumer", SlowConsumer},
+      {"slow_consumer", SlowConsumer, /*on_new_channels=*/true},
   };
   return *cases;
 }

@@ -19,8 +19,6 @@
 namespace predial {
 namespace {
 
-constexpr std::chrono::seconds kReadyWithin{10};
-constexpr std::chrono::seconds kReturnedWithin{5};
 constexpr char kAffinityKey[] = "x-predial-interop-affinity";
 
 // The options of the pool of that name.
@@ -82,7 +80,7 @@ absl::StatusOr<std::unique_ptr<Contender>> Contender::Create(const ContenderConf
 absl::Status Contender::Begin() {
   if (has_members()) {
     PoolStats stats;
-    const auto patience = std::chrono::steady_clock::now() + kReadyWithin;
+    const auto patience = std::chrono::steady_clock::now() + config_.ready_within;
     do {
       std::this_thread::yield();
       stats = pool_->Stats();
@@ -91,17 +89,16 @@ absl::Status Contender::Begin() {
     if (ReadyMembers(stats) < stats.connections_min) {
       return absl::UnavailableError(absl::StrCat(
           "of ", stats.connections_min, " members that the pool should have, ", ReadyMembers(stats),
-          " were ready within ", kReadyWithin.count(), " s: ", stats.last_error));
+          " were ready within ", config_.ready_within.count(), " ms: ", stats.last_error));
     }
   }
   at_begin_ = CountWays();
   return absl::OkStatus();
 }
 
-absl::Status Contender::End() {
+absl::Status Contender::End(std::chrono::milliseconds returned_within) {
   if (pool_ == nullptr) return absl::OkStatus();
-  // The last lease of an RPC that was cancelled may come back a moment after its status.
-  const auto patience = std::chrono::steady_clock::now() + kReturnedWithin;
+  const auto patience = std::chrono::steady_clock::now() + returned_within;
   int64_t leases = pool_->Stats().leases;
   while (leases != 0 && std::chrono::steady_clock::now() < patience) {
     std::this_thread::yield();

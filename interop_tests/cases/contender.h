@@ -13,6 +13,7 @@
 
 #include <grpcpp/impl/channel_interface.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -27,7 +28,9 @@ namespace predial {
 struct ContenderConfig {
   std::string name;
   std::string target;
-  std::string authority;  // "": what the target says
+  std::string authority = {};  // "": what the target says
+  // How long a pool's members may take to be ready.
+  std::chrono::milliseconds ready_within{10000};
 };
 
 class Contender {
@@ -46,8 +49,9 @@ class Contender {
   // Before RPCs: waits for members, as Create() does.
   absl::Status Begin();
   // After RPCs have ended, at least one since Begin(): whether all went over members, or for
-  // "anchor" none, and all have been given back.
-  absl::Status End();
+  // "anchor" none, and all have been given back. Waits for that, because the lease of an RPC that
+  // was cancelled may come back a moment after its status.
+  absl::Status End(std::chrono::milliseconds returned_within = std::chrono::seconds(5));
 
  private:
   // RPCs by the way that they took.

@@ -32,20 +32,37 @@ absl::Status At(const char* what, int index, int count, const absl::Status& stat
                       absl::StrCat(what, " ", index + 1, " of ", count, ": ", status.message()));
 }
 
-absl::Status CallSmallUnary(const CaseRun& run) {
+absl::Status CallSmallUnary(TestClient& client, const CaseRun& run) {
   const auto context = run.NewContext();
   SimpleRequest request;
   request.set_response_size(kSmallBytes);
   SimpleResponse response;
   const absl::Status result =
-      ExpectOk("UnaryCall", run.client->UnaryCall(context.get(), request, &response));
+      ExpectOk("UnaryCall", client.UnaryCall(context.get(), request, &response));
   return result.ok() ? ExpectPayload("UnaryCall", response.payload(), kSmallBytes) : result;
 }
 
-absl::Status CallSmallUnaries(const CaseRun& run, int count) {
+absl::Status CallSmallUnaries(TestClient& client, const CaseRun& run, int count) {
   absl::Status result;
-  for (int i = 0; i < count && result.ok(); ++i) result = CallSmallUnary(run);
+  for (int i = 0; i < count && result.ok(); ++i) result = CallSmallUnary(client, run);
   return result;
+}
+
+absl::Status ConsumeSlowly(TestClient& client, const CaseRun& run) {
+  const auto context = run.NewContext();
+  StreamingOutputCallRequest request;
+  for (int i = 0; i < kSlowMessages; ++i) {
+    request.add_response_parameters()->set_size(kSlowBytes + i);  // shows their order
+  }
+  const auto stream = client.StreamingOutputCall(context.get(), request);
+  for (int i = 0; i < kSlowMessages; ++i) {
+    absl::Status result = CallSmallUnaries(client, run, kRpcsBetweenReads);
+    if (result.ok()) {
+      result = ReadPayload(*stream, ResponseOf("StreamingOutputCall", i), kSlowBytes + i);
+    }
+    if (!result.ok()) return result;
+  }
+  return ReadEnd(*stream, "StreamingOutputCall");
 }
 
 }  // namespace
@@ -78,7 +95,7 @@ absl::Status LongLived(const CaseRun& run) {
   for (int i = 0; i < kMessagesMax; ++i) {
     const bool last = std::chrono::steady_clock::now() >= end;
     const int bytes = kSmallBytes + i % kSmallBytes;  // tells one message from the next
-    absl::Status result = CallSmallUnaries(run, kRpcsBetween);
+    absl::Status result = CallSmallUnaries(*run.client, run, kRpcsBetween);
     if (result.ok()) {
       result = WriteRequest(*stream, absl::StrCat("FullDuplexCall, request ", i),
                             OutputRequest(kSmallBytes, bytes));
@@ -92,20 +109,7 @@ absl::Status LongLived(const CaseRun& run) {
 }
 
 absl::Status SlowConsumer(const CaseRun& run) {
-  const auto context = run.NewContext();
-  StreamingOutputCallRequest request;
-  for (int i = 0; i < kSlowMessages; ++i) {
-    request.add_response_parameters()->set_size(kSlowBytes + i);  // shows their order
-  }
-  const auto stream = run.client->StreamingOutputCall(context.get(), request);
-  for (int i = 0; i < kSlowMessages; ++i) {
-    absl::Status result = CallSmallUnaries(run, kRpcsBetweenReads);
-    if (result.ok()) {
-      result = ReadPayload(*stream, ResponseOf("StreamingOutputCall", i), kSlowBytes + i);
-    }
-    if (!result.ok()) return result;
-  }
-  return ReadEnd(*stream, "StreamingOutputCall");
+  return run.over_new_channel([&run](TestClient& client) { return ConsumeSlowly(client, run); });
 }
 
 }  // namespace predial

@@ -54,11 +54,6 @@ grpc::Status ToStatus(const EchoStatus& status) {
   return grpc::Status(static_cast<grpc::StatusCode>(status.code()), status.message());
 }
 
-void Fill(Payload* payload, int size, char byte) {
-  payload->set_type(grpc::testing::COMPRESSABLE);
-  payload->mutable_body()->assign(size, byte);
-}
-
 bool AsksForCompression(const StreamingOutputCallRequest& request) {
   return std::any_of(request.response_parameters().begin(), request.response_parameters().end(),
                      [](const ResponseParameters& p) { return p.compressed().value(); });
@@ -99,6 +94,12 @@ void TestService::EchoMetadata(grpc::ServerContext* context) const {
   }
 }
 
+void TestService::Fill(Payload* payload, int size) const {
+  payload->set_type(grpc::testing::COMPRESSABLE);
+  payload->mutable_body()->assign(size, '\0');
+  if (faults_.payload) faults_.payload(*payload);
+}
+
 grpc::Status TestService::EmptyCall(grpc::ServerContext* context, const Empty*, Empty*) {
   EchoMetadata(context);
   return faults_.empty_call;
@@ -118,7 +119,7 @@ grpc::Status TestService::UnaryCall(grpc::ServerContext* context, const SimpleRe
                                                                              : GRPC_COMPRESS_NONE);
   }
   if (request.response_status().code() != 0) return ToStatus(request.response_status());
-  Fill(response->mutable_payload(), request.response_size(), faults_.payload_byte);
+  Fill(response->mutable_payload(), request.response_size());
   return grpc::Status::OK;
 }
 
@@ -134,7 +135,7 @@ grpc::Status TestService::Respond(grpc::ServerContext* context,
       return grpc::Status::CANCELLED;
     }
     StreamingOutputCallResponse response;
-    Fill(response.mutable_payload(), wanted.size(), faults_.payload_byte);
+    Fill(response.mutable_payload(), wanted.size());
     grpc::WriteOptions options;
     if (!wanted.compressed().value()) options.set_no_compression();
     if (!writer.Write(response, options)) return grpc::Status::CANCELLED;
@@ -185,7 +186,7 @@ grpc::Status TestService::FullDuplexCall(
     const grpc::Status status = Respond(context, request, *stream);
     if (!status.ok()) return status;
   }
-  return grpc::Status::OK;
+  return Respond(context, faults_.at_end, *stream);
 }
 
 grpc::Status TestService::HalfDuplexCall(
@@ -203,6 +204,7 @@ grpc::Status TestService::HalfDuplexCall(
     if (!status.ok()) return status;
   }
   if (AsksForCompression(all)) context->set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  all.MergeFrom(faults_.at_end);
   return Respond(context, all, *stream);
 }
 

@@ -33,8 +33,11 @@ struct TestServiceFaults {
   bool no_initial_metadata = false;
   bool no_trailing_metadata = false;
 
-  // What response payloads are made of.
-  char payload_byte = '\0';
+  // Changes the payload of each response.
+  std::function<void(grpc::testing::Payload&)> payload;
+
+  // A full-duplex or half-duplex call goes on as if this were one more request at its end.
+  grpc::testing::StreamingOutputCallRequest at_end;
 };
 
 class TestService final : public grpc::testing::TestService::Service {
@@ -71,6 +74,7 @@ class TestService final : public grpc::testing::TestService::Service {
 
  private:
   void EchoMetadata(grpc::ServerContext* context) const;
+  void Fill(grpc::testing::Payload* payload, int size) const;
   // Sends what `request` asks for; OK, or how the RPC is to end.
   template <typename Writer>
   grpc::Status Respond(grpc::ServerContext* context,
