@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -34,9 +35,9 @@ TEST(ArgumentsTest, AllThatIsNotNamed) {
 }
 
 TEST(ArgumentsTest, ThoseThatAreNamed) {
-  const auto parsed =
-      ParseArguments({"--target=a=b", "--authority=orders.example", "--channels=anchor,ordinary",
-                      "--cases=ping_pong,rpc_soak", "--apis=callback", "--soak_rpcs=7"});
+  const auto parsed = ParseArguments({"--target=a=b", "--authority=orders.example",
+                                      "--channels=anchor,ordinary", "--cases=ping_pong,rpc_soak",
+                                      "--apis=callback", "--soak_rpcs=7", "--long_lived_ms=8"});
   ASSERT_TRUE(parsed.ok()) << parsed.status();
   EXPECT_EQ(parsed->target, "a=b");
   EXPECT_EQ(parsed->authority, "orders.example");
@@ -44,6 +45,7 @@ TEST(ArgumentsTest, ThoseThatAreNamed) {
   EXPECT_THAT(parsed->cases, ElementsAre(FindCase("ping_pong"), FindCase("rpc_soak")));
   EXPECT_THAT(parsed->apis, ElementsAre(Api::kCallback));
   EXPECT_EQ(parsed->options.soak_rpcs, 7);
+  EXPECT_EQ(parsed->options.long_lived_for, std::chrono::milliseconds(8));
 }
 
 TEST(ArgumentsTest, ListAndHelpNeedNoTarget) {
@@ -68,6 +70,10 @@ TEST(ArgumentsTest, ErrorsNameTheArgument) {
   for (const std::string value : {"0", "-1", "1000001", "many", ""}) {
     EXPECT_EQ(ErrorOf({"--target=a", "--soak_rpcs=" + value}),
               "--soak_rpcs is " + value + "; it must be within [1, 1000000]");
+  }
+  for (const std::string value : {"0", "3600001", "long"}) {
+    EXPECT_EQ(ErrorOf({"--target=a", "--long_lived_ms=" + value}),
+              "--long_lived_ms is " + value + "; it must be within [1, 3600000]");
   }
 }
 

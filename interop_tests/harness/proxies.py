@@ -56,17 +56,17 @@ http {
 """ % (folder, temp, upstream.port, servers))
 
 
-def haproxy(bench, upstream):
-    """Takes HTTP/2 apart and together again."""
-    return _haproxy(bench, upstream, "http", " proto h2")
+def haproxy(bench, upstream, settings=""):
+    """Takes HTTP/2 apart and together again. `settings` are of its server line."""
+    return _haproxy(bench, upstream, "http", " proto h2", settings)
 
 
 def haproxy_tcp(bench, upstream):
     """Passes bytes on, as a balancer of connections does."""
-    return _haproxy(bench, upstream, "tcp", "")
+    return _haproxy(bench, upstream, "tcp", "", "")
 
 
-def _haproxy(bench, upstream, mode, protocol):
+def _haproxy(bench, upstream, mode, protocol, settings):
     port = namespace.new_port()
     return _proxy(bench, port, bench.new_folder(), ["haproxy", "-W", "-db", "-f"], """
 global
@@ -81,8 +81,8 @@ frontend front
   bind 127.0.0.1:%d%s
   default_backend back
 backend back
-  server one 127.0.0.1:%d%s
-""" % (mode, port, protocol, upstream.port, protocol))
+  server one 127.0.0.1:%d%s %s
+""" % (mode, port, protocol, upstream.port, protocol, settings))
 
 
 def nghttpx(bench, upstream, settings=""):
