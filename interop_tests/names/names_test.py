@@ -317,6 +317,22 @@ class ChangingNamesTest(NamesCase):
         load = pooled.ask("end")
         self.assertEqual(load["failed"], 0, load)
 
+    def test_all_addresses_are_others_and_nobody_is_there(self):
+        self.server("blue", "127.0.0.2")
+        set_hosts(many=["127.0.0.2"])
+        ordinary, pooled = self.ordinary(self.target), self.pooled(self.target)
+        self.expect_calls(ordinary, ["blue"])
+        set_hosts(many=["127.0.0.3"])
+        there = self.key("127.0.0.3")
+        pooled.await_pool(lambda pool: pool.endpoints.get(there, {}).get("last_error"),
+                          "dials to the new address")
+        for probe in (ordinary, pooled):
+            self.expect_calls(probe, ["blue"])
+        self.server("green", "127.0.0.3")
+        pooled.await_pool(lambda pool: pool.report["closed"]["endpoint_gone"] > 0,
+                          "members at the new address")
+        self.expect_calls(pooled, ["green"])
+
     def test_a_host_gets_a_second_family(self):
         self.server("one", "127.0.0.2", "::1")
         set_hosts(many=["127.0.0.2"])

@@ -199,14 +199,41 @@ TEST_F(PoolCoreTest, AtTheMaximumAnEndpointThatFailedIsTriedOneAboveIt) {
 }
 
 TEST_F(PoolCoreTest, AnEndpointThatIsNoLongerListedIsDrained) {
-  StartWithTwoReady();
+  Resolved({"a", "b"});
+  Ready(3);
+  Ready(4);
   EXPECT_THAT(Resolved({"b"}),
-              ElementsAre("RetireEndpoint{1}", "AddEndpoint{4, b}", "Drain{2}", "Drain{3}",
-                          "Connect{5, 4}", "Connect{6, 4}", "Publish{}", "SetState{CONNECTING}"));
+              ElementsAre("RetireEndpoint{1}", "Drain{3}", "Connect{5, 2}", "Publish{4}"));
+  EXPECT_THAT(Drained(3), ElementsAre("Close{3, endpoint_gone}", "RemoveEndpoint{1}"));
+}
+
+// The list may be wrong: an ordinary channel, too, keeps what it has until there is something
+// better.
+TEST_F(PoolCoreTest, AnEndpointThatIsNoLongerListedIsUsedUntilAnotherOneIsReached) {
+  policy_.sizing.max = 2;
+  StartWithTwoReady();
+  // One above the maximum.
+  EXPECT_THAT(Resolved({"b"}),
+              ElementsAre("RetireEndpoint{1}", "AddEndpoint{4, b}", "Connect{5, 4}"));
+  EXPECT_THAT(Failed(5), ElementsAre("Close{5, setup_failed}", "ResolveNow{}"));
+  EXPECT_EQ(core().state(), PoolState::kReady);
+  now_ += std::chrono::seconds(2);
+  EXPECT_THAT(Text(core().OnTick(now_, {})), ElementsAre("Connect{6, 4}"));
+  EXPECT_THAT(Ready(6),
+              ElementsAre("WakeAnchor{4}", "Drain{2}", "Drain{3}", "Connect{7, 4}", "Publish{6}"));
   Drained(2);
   EXPECT_EQ(core().endpoints().size(), 2u);
   EXPECT_THAT(Drained(3), ElementsAre("Close{3, endpoint_gone}", "RemoveEndpoint{1}"));
   EXPECT_EQ(core().endpoints().size(), 1u);
+}
+
+TEST_F(PoolCoreTest, OneThatIsNoLongerListedIsNotKeptBeyondShutdown) {
+  StartWithTwoReady();
+  Resolved({"b"});
+  EXPECT_THAT(Text(core().OnShutdown(now_)), ::testing::Contains("Drain{2}"));
+  Drained(2);
+  Drained(3);
+  EXPECT_TRUE(core().endpoints().empty());
 }
 
 TEST_F(PoolCoreTest, ResolutionThatFailsKeepsWhatIsKnown) {

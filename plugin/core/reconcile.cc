@@ -102,11 +102,18 @@ void PoolCore::JudgeHealth(Time now, Actions& actions) {
   }
   panic_ = panic;
 
+  // One that is no longer listed is used until a listed one has a ready member: lists may be wrong.
+  const bool reached = std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& entry) {
+    const Tally& tally = tallies.at(entry.first);
+    return IsUsable(entry.second) && tally.ready + tally.rotating > 0;
+  });
   // An endpoint that may not be used is drained; dials to it are given up.
   for (auto next = members_.begin(); next != members_.end();) {
     Member& member = (next++)->second;
     const Endpoint& endpoint = endpoints_.at(member.endpoint);
     if (IsUsable(endpoint)) continue;
+    const bool last_resort = !endpoint.listed && !reached && !shut_down_ && !suspended_;
+    if (last_resort && member.state() == MemberState::kReady) continue;
     const CloseReason reason = shut_down_         ? CloseReason::kShutdown
                                : !endpoint.listed ? CloseReason::kEndpointGone
                                : suspended_       ? CloseReason::kSuspended
@@ -182,8 +189,10 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
   auto tallies = CountMembers();
   int total = 0;
   int connecting = 0;
+  bool bridged = false;  // what is no longer listed is used for want of others
   for (const auto& [id, tally] : tallies) {
     total += tally.connecting + tally.held();
+    bridged |= !endpoints_.at(id).listed && tally.ready + tally.rotating > 0;
     connecting += tally.connecting;
   }
   if (local_failures_ > 0 && (now < local_retry_at_ || connecting > 0)) return;
@@ -203,7 +212,8 @@ void PoolCore::ConnectMissing(Time now, Actions& actions) {
           DrainOne(now, *above, CloseReason::kRebalanced, actions);
           --tallies[*above].ready;
           --total;
-        } else if (total > policy_.sizing.max || (tally.rotating == 0 && !IsOut(endpoint, tally))) {
+        } else if (total > policy_.sizing.max ||
+                   (tally.rotating == 0 && !IsOut(endpoint, tally) && !bridged)) {
           continue;
         }
         // One above the maximum: see KeepMaximum().
