@@ -18,8 +18,9 @@ absl::Status Failed(const Parts&... parts) {
   return absl::FailedPreconditionError(absl::StrCat(parts...));
 }
 
+// In ASCII, whatever the server sent.
 std::string Quoted(absl::string_view text) {
-  return absl::StrCat("\"", absl::Utf8SafeCHexEscape(text), "\"");
+  return absl::StrCat("\"", absl::CHexEscape(text), "\"");
 }
 
 absl::Status ExpectMetadata(absl::string_view what, absl::string_view kind,

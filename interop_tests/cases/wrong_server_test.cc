@@ -241,7 +241,7 @@ std::vector<Wrong> Servers() {
        "\"test_initial_metadata_value\", got none"},
       {"custom_metadata", "NoTrailing", NoTrailingMetadata(),
        "UnaryCall: expected the trailing metadata x-grpc-test-echo-trailing-bin = "
-       "\"\\xAB\\xAB\\xAB\", got none"},
+       "\"\\xab\\xab\\xab\", got none"},
       {"custom_metadata", "WrongSizeOfStream", InOutput(OneByteMoreEach),
        "FullDuplexCall, response 0: expected a payload of 314159 bytes, got 314160"},
       {"unimplemented_method", "HasIt", UnimplementedCallEnds(grpc::Status::OK),
