@@ -23,9 +23,11 @@ def nginx(bench, upstream, settings=""):
 def nginx_host(bench, upstream, authority, settings=""):
     """Takes what is for `authority`, and answers anything else with 421: misdirected."""
     port = namespace.new_port()
+    # What is about connections nginx takes from the default server, whoever the request is for.
     return _nginx(bench, upstream, port, """
   server {
     listen 127.0.0.1:%d http2 default_server;
+    %s
     return 421;
   }
   server {
@@ -34,7 +36,7 @@ def nginx_host(bench, upstream, authority, settings=""):
     %s
     location / { grpc_pass grpc://backend; }
   }
-""" % (port, port, authority, settings))
+""" % (port, settings, port, authority, settings))
 
 
 def _nginx(bench, upstream, port, servers):

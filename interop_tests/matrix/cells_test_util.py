@@ -37,7 +37,8 @@ def _look(peer, proxy, case):
 
     def look(self):
         cell = self.cells[peer, proxy, case]
-        if cell.name != wanted:
+        # verdict.RACE is given to cells in unsupported.RACES only.
+        if cell.name not in (wanted, verdict.RACE):
             self.fail("\n".join(["%s, and not %s" % (cell.name, wanted), *cell.reasons]))
         # What passes without a single result has shown nothing.
         self.assertGreater(cell.passed + cell.failed, 0)

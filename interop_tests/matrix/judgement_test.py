@@ -35,7 +35,8 @@ def results(*lines):
 def record(**runs):
     """A Record with the results of each peer, direct. A text is what kept it from having any."""
     made = Record({"date": "2026-01-31", "seconds": 61.4, "soak_rpcs": 7,
-                   "long_lived_ms": 8, "cases": UNARY, "channels": ("ordinary", "anchor"), "versions": {"cpp": "gRPC C++ 1.51.1"},
+                   "long_lived_ms": 8, "cases": UNARY,
+                   "channels": ("ordinary", "anchor"), "versions": {"cpp": "gRPC C++ 1.51.1"},
                    "runs": []})
     for peer, found in runs.items():
         if isinstance(found, str):
@@ -85,6 +86,15 @@ class VerdictTest(unittest.TestCase):
     def test_the_list_hides_no_failure_of_the_pool(self):
         self.expect(verdict.FAIL, "ordinary sync", "!anchor sync", unsupported_reason="cannot")
 
+    def test_a_race_excuses_nothing_but_its_own_text(self):
+        passed, failed = results("ordinary sync", "!anchor sync")
+        lost = failed._replace(reason="got 1 " + unsupported.RACE_TEXT)
+        self.assertEqual(verdict.judge([passed, lost], None, "proxy").name, verdict.RACE)
+        self.assertEqual(verdict.judge([passed, lost], None, None).name, verdict.FAIL)
+        self.assertEqual(verdict.judge([passed, lost, failed._replace(api="async")], None,
+                                       "proxy").name, verdict.FAIL)
+        self.assertEqual(verdict.judge([passed], None, "proxy").name, verdict.PASS)
+
 
 class UnsupportedTest(unittest.TestCase):
 
@@ -97,7 +107,7 @@ class UnsupportedTest(unittest.TestCase):
         self.assertIsNone(unsupported.reason("cpp", "direct", "b", entries))
 
     def test_every_entry_is_of_something_that_there_is(self):
-        for entry in unsupported.ENTRIES:
+        for entry in unsupported.ENTRIES + unsupported.RACES:
             self.assertLessEqual(set(entry.peers or ()), set(matrix.servers.NAMES))
             self.assertLessEqual(set(entry.proxies or ()), set(matrix.PROXIES))
             self.assertLessEqual(set(entry.cases), set(matrix.CASES))

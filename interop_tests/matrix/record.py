@@ -57,7 +57,8 @@ class Record:
                 if each["error"]:
                     cells[key] = ERROR._replace(reasons=[each["error"]])
                 else:
-                    cells[key] = verdict.judge(by_case[case], unsupported.reason(*key, entries))
+                    cells[key] = verdict.judge(by_case[case], unsupported.reason(*key, entries),
+                                               unsupported.reason(*key, unsupported.RACES))
         return cells
 
     def summary(self):
@@ -67,11 +68,12 @@ class Record:
         passed = sum(each.passed for each in cells)
         run = passed + sum(each.failed for each in cells)
         return ("%d cells: %d pass, %d not supported, %d fail over the ordinary channel too, %d "
-                "over it only, %d over the pool only, %d without a verdict; of %d cases run over "
-                "%d channels, %d passed" % (
+                "over it only, %d in a race of the proxy's, %d over the pool only, %d without a "
+                "verdict; of %d cases run over %d channels, %d passed" % (
                     len(cells), names[verdict.PASS], names[verdict.UNSUPPORTED],
-                    names[verdict.BOTH], names[verdict.POOL], names[verdict.FAIL],
-                    names[verdict.LISTED] + names[ERROR.name], run, len(self.data["channels"]),
+                    names[verdict.BOTH], names[verdict.POOL], names[verdict.RACE],
+                    names[verdict.FAIL], names[verdict.LISTED] + names[ERROR.name],
+                    run, len(self.data["channels"]),
                     passed))
 
     def is_good(self):

@@ -8,6 +8,7 @@ _MEANINGS = {
     verdict.UNSUPPORTED: "not supported by the peer",
     verdict.BOTH: "fails over an ordinary channel as well",
     verdict.POOL: "fails over an ordinary channel only",
+    verdict.RACE: "fails now and then over any channel",
     verdict.FAIL: "passes over an ordinary channel, and fails over the pool",
     verdict.LISTED: "listed in unsupported.py without need",
     ERROR.name: "did not run to its end",

@@ -23,9 +23,17 @@ ENTRIES = (
           "grpcio does not show its servers whether a message came compressed"),
 )
 
+# What fails now and then, over whatever channel, and with RACE_TEXT only.
+RACES = (
+    Entry(None, ("haproxy",), ("status_code_and_message",),
+          "HAProxy 2.6 at times resets a stream that the server ends before the client has, and "
+          "drops the status (of 135 calls an ordinary channel lost 46 so, a pool 23)"),
+)
+RACE_TEXT = 'CANCELLED "Received RST_STREAM with error code 8"'
+
 
 def reason(peer, proxy, case, entries=ENTRIES):
-    """Why this cell is not to be expected to pass; None if it is."""
+    """Why this cell is not to be expected to pass, or what `entries` say otherwise; None if it is."""
     for entry in entries:
         if ((entry.peers is None or peer in entry.peers)
                 and (entry.proxies is None or proxy in entry.proxies) and case in entry.cases):

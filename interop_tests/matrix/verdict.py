@@ -6,12 +6,14 @@ pass, over every kind of pool. What the ordinary channel cannot do is not asked 
 import collections
 
 from run import CONTROL
+from unsupported import RACE_TEXT
 
 PASS = "pass"  # all passed
 FAIL = "FAIL"  # failed over a pooled channel, and not over the ordinary one
 BOTH = "both"  # failed over the ordinary channel as well
 POOL = "pool"  # failed over the ordinary channel only
 UNSUPPORTED = "-"  # listed as not supported, and did not pass
+RACE = "race"  # failed only as unsupported.RACES says
 LISTED = "LISTED"  # listed as not supported, and passed all the same
 BAD = (FAIL, LISTED)
 
@@ -20,9 +22,11 @@ BAD = (FAIL, LISTED)
 Verdict = collections.namedtuple("Verdict", "name passed failed reasons")
 
 
-def judge(results, unsupported_reason=None):
-    """`results`: of one cell. `unsupported_reason`: why it is listed as not supported, if it is."""
+def judge(results, unsupported_reason=None, race_reason=None):
+    """`results`: of one cell. The reasons: why it is listed as not supported or as a race, if so."""
     failed = [each for each in results if not each.passed]
+    if race_reason and failed and all(RACE_TEXT in each.reason for each in failed):
+        return Verdict(RACE, len(results) - len(failed), len(failed), [race_reason])
     not_over_ordinary = {each.api for each in failed if each.channel == CONTROL}
     pool_only = [each for each in failed
                  if each.channel != CONTROL and each.api not in not_over_ordinary]
