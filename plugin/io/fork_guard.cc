@@ -17,13 +17,14 @@ std::atomic<bool> forked_in_use{false};
 
 std::atomic<bool> forking{false};
 std::atomic<int> visits{0};
+thread_local int own_visits = 0;
 
 void BeforeFork() {
   in_use_at_fork.store(grpc_is_initialized() != 0, std::memory_order_relaxed);
   forking.store(true);
-  // Bounded: a visit may be this thread's own.
-  const Time until = Clock::now() + std::chrono::milliseconds(50);
-  while (visits.load() > 0 && Clock::now() < until) sched_yield();
+  // Long enough for a thread that waits for its turn on a busy machine.
+  const Time until = Clock::now() + std::chrono::seconds(1);
+  while (visits.load() > own_visits && Clock::now() < until) sched_yield();
 }
 
 void InParent() { forking.store(false); }
@@ -31,7 +32,7 @@ void InParent() { forking.store(false); }
 // Only what a signal handler may do, too.
 void InChild() {
   forking.store(false);
-  visits.store(0);  // they were the parent's threads'
+  visits.store(own_visits);  // the others were the parent's threads'
   forks.fetch_add(1, std::memory_order_relaxed);
   if (in_use_at_fork.load(std::memory_order_relaxed)) {
     forked_in_use.store(true, std::memory_order_relaxed);
@@ -50,10 +51,14 @@ uint32_t ForkCount() {
 
 GrpcVisit::GrpcVisit() {
   visits.fetch_add(1);
+  ++own_visits;
   allowed_ = !forking.load();
 }
 
-GrpcVisit::~GrpcVisit() { visits.fetch_sub(1); }
+GrpcVisit::~GrpcVisit() {
+  --own_visits;
+  visits.fetch_sub(1);
+}
 
 bool ForkedWhileGrpcWasInUse() { return forked_in_use.load(std::memory_order_relaxed); }
 

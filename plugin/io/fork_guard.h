@@ -23,7 +23,7 @@ uint32_t ForkCount();
 bool ForkedWhileGrpcWasInUse();
 
 // A thread of ours about to work inside gRPC, where it takes locks: not during a fork, or the child
-// would inherit them locked. A fork waits up to 50 ms for those that are inside.
+// would inherit them locked. A fork waits up to a second for visits of other threads.
 class GrpcVisit {
  public:
   GrpcVisit();
