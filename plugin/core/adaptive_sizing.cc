@@ -264,12 +264,13 @@ void AdaptiveSizing::FallBack(Time now, const Sample& sample, const char* why) {
 
 void AdaptiveSizing::StartProbe(Time now, const Sample& sample) {
   if (now >= piled_until_) piled_up_ = 0;
+  if (!MayProbe(now)) return;
   const int size = Candidate(sample);
   if (size == 0) {
     Rest(now, sample);
     return;
   }
-  if (!TakeProbe(now)) return;
+  tokens_ -= 1;
   phase_ = Phase::kProbe;
   probe_record_.Clear();
   SetSize(now, size, absl::StrCat("a probe: is it better than ", base_, "?"));
@@ -366,12 +367,10 @@ void AdaptiveSizing::SetSize(Time now, int size, std::string reason) {
   settled_ = false;
 }
 
-bool AdaptiveSizing::TakeProbe(Time now) {
+bool AdaptiveSizing::MayProbe(Time now) {
   const double more = Seconds(now - std::exchange(tokens_at_, now)) / Seconds(kProbeSpacing);
   tokens_ = std::min<double>(kProbesMax, tokens_ + more);
-  if (tokens_ < 1) return false;
-  tokens_ -= 1;
-  return true;
+  return tokens_ >= 1;
 }
 
 Duration AdaptiveSizing::Backoff(Duration unit, int times) {

@@ -3,16 +3,18 @@
 // Best, at a load, is the size in [floor, max] with the least mean time W from an RPC's begin to
 // its answer. By Little's law L = X * W (J. D. C. Little, 1961: RPCs in flight, rate, time), so for
 // callers of whom so many wait at a time (L given) it is the size with the most throughput X, and
-// for those who send at a rate of their own (X given) the one with the fewest RPCs in flight. Of
-// two that cannot be told apart the present one is the better: a change costs dials.
+// for those who send at a rate of their own (X given) the one with the fewest RPCs in flight.
 //
 // A climb. The size starts as the demand's (Sizing). W is measured over windows, and the gradient
 // by a probe: another size, from a factor of 2 away down to one member, is held until its windows
 // tell.
-//   accept  W is lower by more than kGainMin and by kSigmas standard errors: go on in that
-//   direction reject  it cannot be shown within kProbeWindows: back; then the other direction; then
-//   a smaller
-//           factor; then rest: kRest, doubled each time nothing was found, up to kRestMax
+//   - accepted if W is lower by more than kGainMin and by kSigmas standard errors; then it goes on
+//     in that direction
+//   - rejected, and back, if that cannot be shown within kProbeWindows; then comes the other
+//     direction, then a smaller factor, then a rest: kRest, doubled each time nothing was found, up
+//     to kRestMax
+// At a rest the demand's size takes the place of one that is not kGainMin better.
+//
 // A window counts only while as many members are ready as were ordered, and not until RPCs that
 // began before have been answered. Only windows of like load are compared. A load is another one if
 // RPCs in flight and their rate have both grown, or both fallen, by more than kUnlike and what
@@ -25,9 +27,8 @@
 //   - more load than twice what was measured, with the demand above the size: the demand's, at once
 //   - W above the baseline, which is W at the demand's size, or higher than before by kShift: back
 //     to the demand's size, and no probe for kRetry, doubled each time, up to kRestMax
-//   - a size at which the RPCs in flight have doubled at an unchanged rate is left at once, and
-//   none
-//     that is not larger is tried for kRest, doubled each time, up to kRestMax
+//   - a size at which the RPCs in flight double at an unchanged rate is left at once; it, and
+//     smaller ones, are not tried again for kRest, doubled each time, up to kRestMax
 //   - at most kProbesMax probes in a row, and one more each kProbeSpacing
 //   - without kSamplesMin answers in kWindowMax there is nothing to compare: the size stays, and
 //     after idle_timeout of that the demand has it again
@@ -136,7 +137,7 @@ class AdaptiveSizing {
   void Rest(Time now, const Sample& sample);
   void NoteDefault(int size, const CostRecord& record);
   void SetSize(Time now, int size, std::string reason);
-  bool TakeProbe(Time now);
+  bool MayProbe(Time now);  // within the budget
   // `unit` * 2^times, at most kRestMax, and up to a quarter longer or shorter.
   Duration Backoff(Duration unit, int times);
   double Random();  // in [0, 1)
