@@ -34,7 +34,8 @@ PoolPolicy ToPolicy(const PoolOptions& options) {
                    options.streams_per_connection_target,
                    ToDuration(options.idle_timeout),
                    options.streams_per_connection_max,
-                   options.connections_idle_min};
+                   options.connections_idle_min,
+                   options.sizing};
   policy.backoff = ToPolicy(options.backoff);
   policy.health = {options.health.enabled, ToDuration(options.health.interval),
                    options.health.failures_max, options.health.panic_threshold};
@@ -109,7 +110,8 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
                            {static_cast<uint32_t>(options.health.rpc_failures_max),
                             static_cast<uint32_t>(options.health.rpc_errors_max)},
                            ToDuration(options.latency_decay),
-                           /*count_latency=*/options.latency_outlier_factor > 0,
+                           /*count_latency=*/options.latency_outlier_factor > 0 ||
+                               options.sizing == SizingKind::kAdaptive,
                            strict},
       std::move(signals));
   targets->backend_metadata = options.backend_metadata;

@@ -82,6 +82,7 @@ PoolStats ChannelPool::MakeStats() {
   stats.connections_min = config_.options.connections_min;
   stats.connections_max = config_.options.connections_max;
   stats.connections_wanted = core_.wanted();
+  stats.connections_wanted_reason = core_.size_reason();
   stats.panic = core_.panic();
   stats.ejections = core_.ejections();
   stats.rotations = core_.rotations();
@@ -115,6 +116,8 @@ PoolStats ChannelPool::MakeStats() {
   const auto count = [&](const Slot& slot, EndpointId endpoint) {
     const int64_t rpcs = slot.rpcs();
     stats.leases += slot.in_flight();
+    stats.rpcs_measured += slot.answered();
+    stats.rpcs_measured_nanos += slot.latency().count();
     stats.checkouts_new += rpcs > 0 ? 1 : 0;
     stats.checkouts_reused += rpcs > 0 ? rpcs - 1 : 0;
     if (auto found = endpoints.find(endpoint); found != endpoints.end()) {

@@ -43,6 +43,11 @@ class Checker {
         absl::StrCat(field, " is \"", absl::CHexEscape(key), "\"; it must be \"\", or 1 to ", kMax,
                      " of a-z, 0-9, '-', '_' and '.', and must not begin with \"grpc-\"")));
   }
+  // An enumerator, from the first to `last`.
+  void Kind(absl::string_view field, int value, int last, absl::string_view names) {
+    if (value >= 0 && value <= last) return;
+    Also(absl::InvalidArgumentError(absl::StrCat(field, " is ", value, "; it must be ", names)));
+  }
   void Also(const absl::Status& status) { status_.Update(status); }
 
   const absl::Status& status() const { return status_; }
@@ -86,6 +91,8 @@ absl::Status PoolOptions::Validate() const {
   check.Range("waiters_max", waiters_max, 1, 1000000);
   check.Range("checkout_timeout", checkout_timeout, kMillisecond, absl::InfiniteDuration());
   check.Range("idle_timeout", idle_timeout, 10 * kMillisecond, absl::Hours(24));
+  check.Kind("sizing", static_cast<int>(sizing), static_cast<int>(SizingKind::kAdaptive),
+             "SizingKind::kDemand or kAdaptive");
   check.Range("connection_age_max", connection_age_max, 10 * kMillisecond,
               absl::InfiniteDuration());
   check.Range("requests_per_connection_max", requests_per_connection_max, 0, 1000000000);

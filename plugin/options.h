@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "plugin/core/picker.h"
+#include "plugin/core/sizing.h"
 #include "plugin/io/tcp_dialer.h"
 #include "plugin/observer.h"
 
@@ -118,9 +119,19 @@ struct PoolOptions {
   // 5 s; range [1 ms, infinite].
   absl::Duration checkout_timeout = absl::Seconds(5);
 
-  // A connection that the load has not needed for this long is closed, down to connections_min.
-  // Default 30 s; range [10 ms, 24 h].
+  // A connection that the load has not needed for this long is closed, down to connections_min; but
+  // never while those that remain would be above 80 % of what they aim at, and never more than half
+  // of them at once, a second apart: see core/sizing.h. Default 30 s; range [10 ms, 24 h].
   absl::Duration idle_timeout = absl::Seconds(30);
+
+  // What decides how many connections there are, between connections_min and connections_max.
+  // kDemand, the default: the RPCs in flight, as streams_per_connection_target says. kAdaptive: it
+  // tries other numbers and keeps the one with which RPCs take the least time at the present load,
+  // never below what stream limits need; where that cannot be measured, or has turned out wrong, as
+  // kDemand: see core/adaptive_sizing.h. Costs two looks at the clock for each unary RPC, and a
+  // probe or more a minute under load, each with a few dials. Worth it where RPCs share a
+  // connection's lock, or where the server gets slower with each connection: docs/tuning.md.
+  SizingKind sizing = SizingKind::kDemand;
 
   // A connection is replaced before it is so old, or has carried so many RPCs, the new one first:
   // at 60 to 75 % of it, each at a point of its own. One that has no successor because dials fail

@@ -272,6 +272,19 @@ TEST(OptionsTest, MetadataKeysAreThoseThatGrpcTakes) {
   }
 }
 
+TEST(OptionsTest, SizingIsOneOfItsKinds) {
+  PoolOptions options;
+  EXPECT_EQ(options.sizing, SizingKind::kDemand);
+  options.sizing = SizingKind::kAdaptive;
+  EXPECT_EQ(options.Validate(), absl::OkStatus());
+  for (const int bad : {-1, 2}) {
+    options.sizing = static_cast<SizingKind>(bad);
+    EXPECT_EQ(options.Validate(),
+              absl::InvalidArgumentError(absl::StrCat(
+                  "sizing is ", bad, "; it must be SizingKind::kDemand or kAdaptive")));
+  }
+}
+
 TEST(OptionsTest, ADialerOfOnesOwnTakesNoSocketOptions) {
   class NoDialer final : public Dialer {
    public:

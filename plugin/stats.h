@@ -38,7 +38,7 @@ inline constexpr size_t kBackendsMax = 64;
 // One decision of the pool, for whoever asks later why a connection was taken out.
 struct DecisionStats {
   absl::Time when;
-  std::string what;      // "drain", "eject", "readmit", "rotate", "learn", …
+  std::string what;      // "drain", "eject", "rotate", "learn", "grow", "shrink", …
   std::string endpoint;  // its address; empty if it is about the pool, or the endpoint is gone
   uint64_t member = 0;   // the connection's number in this pool; 0 if it is about the endpoint
   std::string reason;
@@ -53,9 +53,17 @@ struct PoolStats {
 
   int connections_min = 0;
   int connections_max = 0;
-  int connections_wanted = 0;  // what the load asks for, within min and max
-  int64_t leases = 0;          // RPCs in flight on members
-  bool panic = false;          // health is being ignored: see HealthOptions::panic_threshold
+  int connections_wanted = 0;  // by PoolOptions::sizing, within min and max
+  // Why there are as many connections as there are, or will be: what was decided last about their
+  // number. More of these are in `decisions`, as "grow" and "shrink".
+  std::string connections_wanted_reason;
+  int64_t leases = 0;  // RPCs in flight on members
+  // RPCs that were answered, or missed their deadline, on members that are there now, and what they
+  // took together. Only measured with SizingKind::kAdaptive or latency_outlier_factor, and of unary
+  // RPCs; else 0. Falls when a member goes.
+  uint64_t rpcs_measured = 0;
+  int64_t rpcs_measured_nanos = 0;
+  bool panic = false;  // health is being ignored: see HealthOptions::panic_threshold
 
   int64_t checkouts_reused = 0;  // RPCs on a connection that had carried one before
   int64_t checkouts_new = 0;     // RPCs that were the first on their connection

@@ -42,6 +42,8 @@ struct Member {
   uint32_t stream_limit = 0;  // the peer's; 0: none
   int64_t in_flight = 0;      // as of the last sample
   uint64_t rpcs = 0;          // RPCs so far, as of the last sample
+  uint64_t answered = 0;      // as LoadSample::Of has it, as of the last sample
+  Duration latency = {};      // of these
   Time last_activity = {};    // the last time a sample showed an RPC, or a check came back
   Time last_check = {};       // when the last check came back, or it was ejected
   bool check_pending = false;

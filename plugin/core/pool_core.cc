@@ -22,7 +22,7 @@ void CheckIsConnecting(const Member& member) {
 PoolCore::PoolCore(const PoolPolicy& policy, uint64_t seed, Time start)
     : policy_(policy),
       random_(seed),
-      sizing_(policy.sizing, start),
+      sizing_(policy.sizing, seed, start),
       outliers_(policy.outlier),
       last_activity_(start - policy.spares_after_use),
       last_tick_(start),
@@ -134,25 +134,26 @@ Actions PoolCore::OnGoingAway(Time now, MemberId id, const ConnectionEnd& end) {
 Actions PoolCore::OnTick(Time now, const LoadSample& load) {
   Actions actions;
   if (shut_down_) return actions;
-  int64_t in_flight = load.anchor_in_flight + load.waiting;
+  const SizeController::Load all = LoadOf(load);
   active_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0 || load.waiting > 0;
   for (const LoadSample::Of& sample : load.members) {
     Member* member = Find(sample.member);
     if (member == nullptr) continue;
-    in_flight += sample.in_flight;
     if (sample.in_flight > 0 || sample.rpcs != member->rpcs) {
       member->last_activity = now;
       active_ = true;
     }
     member->in_flight = sample.in_flight;
     member->rpcs = sample.rpcs;
+    member->answered = sample.answered;
+    member->latency = sample.latency;
     if (sample.succeeded) NoteSuccess(now, *member);
   }
   JudgeLatencies(now, load);
   if (active_) last_activity_ = now;
   demand_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0 || load.waiting > 0;
   last_tick_ = now;
-  sizing_.OnLoad(now, in_flight, stream_limit_);
+  JudgeLoad(now, all);
   Reconcile(now, actions);
   // With every tick, because waking is lost on a channel whose attempt is just about to fail.
   if (state_ == PoolState::kReady && load.anchor_in_flight > 0) {

@@ -29,6 +29,7 @@
 #include "plugin/core/lifetime.h"
 #include "plugin/core/member.h"
 #include "plugin/core/outlier.h"
+#include "plugin/core/size_controller.h"
 #include "plugin/core/sizing.h"
 #include "plugin/core/spread.h"
 #include "plugin/core/types.h"
@@ -185,7 +186,8 @@ class PoolCore {
   const std::map<MemberId, Member>& members() const { return members_; }
   const std::map<EndpointId, Endpoint>& endpoints() const { return endpoints_; }
   PoolState state() const { return state_; }
-  // Members that the load asks for, at least one for each usable endpoint, within the limits.
+  // Members that there should be, by the load or by measuring (SizingKind); at least one for each
+  // usable endpoint, within the limits.
   int wanted() const;
   bool panic() const { return panic_; }
   bool active() const { return active_; }
@@ -194,6 +196,8 @@ class PoolCore {
   // Rotations begun, by RotateReason.
   const std::array<int64_t, kRotateReasons>& rotations() const { return rotations_; }
   const DecisionLog& log() const { return log_; }
+  // Why the pool has the size that it has, or is on the way to.
+  const std::string& size_reason() const { return sizing_.reason(); }
   // RPCs in flight on a member that mean that another one is wanted.
   int streams_per_member() const { return sizing_.StreamsPerMember(stream_limit_); }
 
@@ -219,6 +223,9 @@ class PoolCore {
   // Once it is ready, another one goes.
   void KeepMaximum(Time now, Actions& actions);
   void CheckQuiet(Time now, Actions& actions);
+  // Sizing: sizing_load.cc. The members' part of `load`, before it is taken over.
+  SizeController::Load LoadOf(const LoadSample& load) const;
+  void JudgeLoad(Time now, const SizeController::Load& load);
   // Rotation: rotation.cc.
   void SettleLifetimes(Time now, Actions& actions);
   void BeginRotations(Time now);
@@ -276,7 +283,7 @@ class PoolCore {
 
   const PoolPolicy policy_;
   std::mt19937_64 random_;
-  Sizing sizing_;
+  SizeController sizing_;
   OutlierJudge outliers_;
 
   uint64_t last_id_ = 0;

@@ -1,13 +1,17 @@
 #include "plugin/core/sizing.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace predial {
 
 Sizing::Sizing(const SizingPolicy& policy, Time start)
     : policy_(policy),
+      window_(policy.idle_timeout / 3),
       wanted_(std::clamp(policy.idle_min, policy.min, policy.max)),
-      needed_(policy.max, start - policy.idle_timeout) {}
+      held_(wanted_),
+      needed_(policy.max, start - policy.idle_timeout),
+      banded_(policy.max, start - policy.idle_timeout) {}
 
 int Sizing::StreamsPerMember(uint32_t stream_limit) const {
   const auto own_limit = static_cast<uint32_t>(policy_.streams_max);
@@ -17,22 +21,48 @@ int Sizing::StreamsPerMember(uint32_t stream_limit) const {
   return static_cast<int>(std::min<int64_t>(policy_.streams_target, roomy));
 }
 
+int Sizing::MembersFor(double in_flight, double each) const {
+  const double needed = std::ceil(in_flight / each) + policy_.idle_min;
+  return static_cast<int>(
+      std::clamp<double>(needed, static_cast<double>(policy_.min), policy_.max));
+}
+
 void Sizing::OnLoad(Time now, int64_t in_flight, uint32_t stream_limit) {
-  const int64_t each = StreamsPerMember(stream_limit);
-  const int64_t needed = (in_flight + each - 1) / each + policy_.idle_min;
-  wanted_ = static_cast<int>(std::clamp<int64_t>(needed, policy_.min, policy_.max));
+  const int each = StreamsPerMember(stream_limit);
+  wanted_ = MembersFor(static_cast<double>(in_flight), each);
+  const int banded = MembersFor(static_cast<double>(in_flight), kBand * each);
   std::fill(needed_.begin(), needed_.begin() + wanted_, now);
+  std::fill(banded_.begin(), banded_.begin() + banded, now);
+  held_ = std::max(held_, wanted_);
+  if (const int kept = Kept(now); kept < held_) {
+    held_ = kept;
+    stepped_ = now;
+  }
+}
+
+Time Sizing::LeaveAt(int count) const {
+  return std::max(needed_[count - 1] + policy_.idle_timeout, banded_[count - 1] + window_);
+}
+
+int Sizing::Needed(Time now) const {
+  int needed = wanted_;
+  while (needed < held_ && now < LeaveAt(needed + 1)) ++needed;
+  return needed;
 }
 
 int Sizing::Kept(Time now) const {
-  int kept = wanted_;
-  while (kept < policy_.max && now - needed_[kept] < policy_.idle_timeout) ++kept;
-  return kept;
+  const int needed = Needed(now);
+  if (needed >= held_) return needed;
+  if (stepped_ != Time() && now - stepped_ < std::min(kStepSpacing, window_)) return held_;
+  return std::max(needed, held_ - (held_ + 1) / 2);
 }
 
 Time Sizing::NextShrink(Time now) const {
   const int kept = Kept(now);
-  return kept > policy_.min ? needed_[kept - 1] + policy_.idle_timeout : Time::max();
+  if (kept <= policy_.min) return Time::max();
+  const Time leave_at = LeaveAt(kept);
+  if (stepped_ == Time()) return leave_at;
+  return std::max(leave_at, stepped_ + std::min(kStepSpacing, window_));
 }
 
 }  // namespace predial

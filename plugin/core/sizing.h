@@ -1,10 +1,18 @@
 // Sizing: how many members the load asks for. Pure.
 //
-// Grows at once; shrinks one member at a time, each once it has not been needed for idle_timeout.
-// With L RPCs in flight or waiting for a place, and T of them to a member, ceil(L / T) + idle_min
-// members are needed, within [min, max], where T = min(streams_target, 80 % of the stream limit:
-// the peer's or streams_max): a member at its limit is full, so there is room left for what arrives
-// while the next one connects.
+// Grows at once. With L RPCs in flight or waiting for a place, and T of them to a member,
+// ceil(L / T) + idle_min members are needed, within [min, max], where T = min(streams_target, 80 %
+// of the stream limit: the peer's or streams_max): a member at its limit is full, so there is room
+// left for what arrives while the next one connects.
+//
+// Shrinks late, and not far at a time. A member goes when all of this holds:
+//   three low runs  the load did not need it in three windows of idle_timeout / 3 in a row
+//   band            in the last of them it was never above 80 % of what the members left aim at
+//                   (kBand * T each), so that the next RPC does not bring the member back
+//   step cap        no more than half of the members go in one step, and the next step comes
+//                   kStepSpacing (a window, if that is shorter) later
+// A growth needs every member there is, so none goes within idle_timeout of it: that is the
+// cooldown.
 //
 // Threads: thread-compatible.
 #pragma once
@@ -16,6 +24,15 @@
 
 namespace predial {
 
+// What decides how many members there are.
+enum class SizingKind {
+  // The load: RPCs in flight to a member, as above.
+  kDemand,
+  // Measuring which size serves the load best: core/adaptive_sizing.h. Where there are too few RPCs
+  // to measure by, or it has been wrong, as kDemand.
+  kAdaptive,
+};
+
 struct SizingPolicy {
   int min = 2;
   int max = 16;
@@ -23,10 +40,14 @@ struct SizingPolicy {
   Duration idle_timeout = std::chrono::seconds(30);
   int streams_max = 0;  // most RPCs at a time on one member; 0: no limit but the peer's
   int idle_min = 0;     // members beyond those that the load needs
+  SizingKind kind = SizingKind::kDemand;
 };
 
 class Sizing {
  public:
+  static constexpr double kBand = 0.8;
+  static constexpr Duration kStepSpacing = std::chrono::seconds(1);
+
   // `start` is when the pool begins.
   Sizing(const SizingPolicy& policy, Time start);
 
@@ -36,7 +57,7 @@ class Sizing {
 
   // Members that the last load needs.
   int wanted() const { return wanted_; }
-  // Members to keep at `now`: the most that were needed during the last idle_timeout.
+  // Members to keep at `now`: those that are wanted, and those that may not go yet.
   int Kept(Time now) const;
   // When Kept() will fall if no load comes; Time::max() if it is at the minimum.
   Time NextShrink(Time now) const;
@@ -45,10 +66,20 @@ class Sizing {
   int StreamsPerMember(uint32_t stream_limit) const;
 
  private:
+  int MembersFor(double in_flight, double each) const;
+  // What Kept() is without the step cap.
+  int Needed(Time now) const;
+  // When member number `count` may go.
+  Time LeaveAt(int count) const;
+
   SizingPolicy policy_;
+  Duration window_;
   int wanted_;
-  // needed_[n-1]: when n members were last needed, for n above the minimum.
+  int held_;        // what Kept() was at the last load
+  Time stepped_{};  // when it last fell
+  // [n-1]: when n members were last needed, and last needed by the band, for n above the minimum.
   std::vector<Time> needed_;
+  std::vector<Time> banded_;
 };
 
 }  // namespace predial

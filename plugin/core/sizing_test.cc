@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+#include <vector>
+
 namespace predial {
 namespace {
 
@@ -75,7 +78,8 @@ TEST(SizingTest, KeepsIdleMembersBeyondThoseInUse) {
   EXPECT_EQ(sizing.wanted(), 8);
   sizing.OnLoad(kStart + seconds(31), 0, 0);
   EXPECT_EQ(sizing.wanted(), 3);
-  EXPECT_EQ(sizing.Kept(kStart + seconds(31)), 3);
+  EXPECT_EQ(sizing.Kept(kStart + seconds(31)), 4);  // half of them at once at most
+  EXPECT_EQ(sizing.Kept(kStart + seconds(32)), 3);
 }
 
 TEST(SizingTest, ShrinksEachMemberOnceUnneededForTheIdleTimeout) {
@@ -98,6 +102,86 @@ TEST(SizingTest, LoadThatReturnsKeepsItsMembers) {
     sizing.OnLoad(kStart + seconds(20 * i + 1), 0, 0);
     EXPECT_EQ(sizing.Kept(kStart + seconds(20 * i + 19)), 5);
   }
+}
+
+TEST(SizingTest, ShrinksByHalfAtMostAndStepByStep) {
+  SizingPolicy policy;
+  policy.max = 100;
+  policy.streams_target = 1;
+  Sizing sizing(policy, kStart);
+  sizing.OnLoad(kStart, 100, 0);
+  sizing.OnLoad(kStart, 0, 0);
+  std::vector<int> kept;
+  Time now = kStart;
+  for (int steps = 0; steps < 20 && sizing.NextShrink(now) != Time::max(); ++steps) {
+    const Time next = sizing.NextShrink(now);
+    ASSERT_GT(next, now);
+    EXPECT_EQ(next, now + (kept.empty() ? policy.idle_timeout : Sizing::kStepSpacing));
+    now = next;
+    sizing.OnLoad(now, 0, 0);
+    kept.push_back(sizing.Kept(now));
+  }
+  EXPECT_EQ(kept, (std::vector<int>{50, 25, 12, 6, 3, 2}));
+}
+
+// 8 RPCs in flight each would be 80 % of 10.
+TEST(SizingTest, StaysWhereTheRemainingOnesWouldBeAboveTheBand) {
+  Sizing sizing = Make();
+  sizing.OnLoad(kStart, 50, 0);  // 5
+  for (int second = 1; second <= 300; ++second) sizing.OnLoad(kStart + seconds(second), 33, 0);
+  EXPECT_EQ(sizing.wanted(), 4);
+  EXPECT_EQ(sizing.Kept(kStart + seconds(300)), 5);  // 33 are more than 4 * 8
+  sizing.OnLoad(kStart + seconds(301), 32, 0);
+  EXPECT_EQ(sizing.Kept(kStart + seconds(309)), 5);
+  EXPECT_EQ(sizing.Kept(kStart + seconds(310)), 4);  // a third of the idle timeout later
+}
+
+// The band alone wants no member.
+TEST(SizingTest, TheBandKeepsAndDoesNotGrow) {
+  Sizing sizing = Make();
+  sizing.OnLoad(kStart, 39, 0);
+  EXPECT_EQ(sizing.Kept(kStart), 4);
+  sizing.OnLoad(kStart + seconds(1), 40, 0);
+  EXPECT_EQ(sizing.Kept(kStart + seconds(1)), 4);
+}
+
+TEST(SizingTest, OneLookInThreeWindowsThatNeedsAMemberKeepsIt) {
+  Sizing sizing = Make();
+  sizing.OnLoad(kStart, 50, 0);
+  for (int second = 1; second < 300; ++second) {
+    sizing.OnLoad(kStart + seconds(second), second % 29 == 0 ? 41 : 0, 0);
+    ASSERT_EQ(sizing.Kept(kStart + seconds(second)), 5) << second;
+  }
+}
+
+TEST(SizingTest, NothingGoesWithinTheIdleTimeoutOfAGrowth) {
+  Sizing sizing = Make();
+  sizing.OnLoad(kStart, 50, 0);
+  sizing.OnLoad(kStart + seconds(20), 60, 0);
+  sizing.OnLoad(kStart + seconds(20), 0, 0);
+  EXPECT_EQ(sizing.NextShrink(kStart + seconds(20)), kStart + seconds(50));
+}
+
+// RPCs that share a square wave's period with the idle timeout must not make it breathe.
+TEST(SizingTest, ALoadThatComesAndGoesWithinTheIdleTimeoutChangesNothing) {
+  Sizing sizing = Make();
+  int changes = 0;
+  int kept = 2;
+  for (int tick = 0; tick < 6000; ++tick) {
+    const Time now = kStart + std::chrono::milliseconds(100 * tick);
+    sizing.OnLoad(now, tick / 100 % 2 == 0 ? 80 : 5, 0);
+    if (sizing.Kept(now) != std::exchange(kept, sizing.Kept(now))) ++changes;
+  }
+  EXPECT_EQ(kept, 8);
+  EXPECT_EQ(changes, 1);
+}
+
+// 1000 RPCs at once of 50 ms each, a limit of 100 streams, the defaults: 13 would do at 80 %.
+TEST(SizingTest, ThousandRpcsAtALimitOfAHundredNeedMoreThanThirteen) {
+  Sizing sizing(SizingPolicy(), kStart);
+  sizing.OnLoad(kStart, 1000, 100);
+  EXPECT_EQ(sizing.StreamsPerMember(100), 32);
+  EXPECT_EQ(sizing.wanted(), 16);
 }
 
 }  // namespace

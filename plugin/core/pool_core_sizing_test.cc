@@ -1,0 +1,152 @@
+// How the pool follows its load: fast up, slowly down, and with what is said of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "plugin/core/member.h"
+#include "plugin/core/pool_core.h"
+#include "plugin/core/pool_core_test_util.h"
+#include "plugin/core/sizing.h"
+#include "plugin/core/types.h"
+
+namespace predial {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::ElementsAre;
+
+class PoolCoreSizingTest : public CoreTest {
+ protected:
+  // Connects what is ordered: as if a dial took `dial_`.
+  void Advance(Duration span, const std::function<LoadSample()>& load) {
+    for (const Time end = now_ + span; now_ < end;) {
+      now_ += milliseconds(10);
+      std::vector<MemberId> due;
+      for (const auto& [id, member] : core().members()) {
+        if (member.state() == MemberState::kConnecting && now_ - member.connecting_since >= dial_) {
+          due.push_back(id);
+        }
+      }
+      for (const MemberId id : due) core().OnReady(now_, id, limit_);
+      std::vector<MemberId> drained;
+      for (const auto& [id, member] : core().members()) {
+        if (member.state() == MemberState::kDraining) drained.push_back(id);
+      }
+      for (const MemberId id : drained) core().OnDrained(now_, id);
+      if (core().NextTick(now_) <= now_) core().OnTick(now_, load());
+    }
+  }
+  int ready() {
+    return static_cast<int>(std::count_if(
+        core().members().begin(), core().members().end(),
+        [](const auto& entry) { return entry.second.state() == MemberState::kReady; }));
+  }
+
+  Duration dial_ = milliseconds(20);
+  uint32_t limit_ = 100;
+};
+
+// 1000 RPCs of 50 ms that come at once to a server with a limit of 100 streams: at 80 % of that, 13
+// members carry them.
+TEST_F(PoolCoreSizingTest, AThousandRpcsAtOnceHaveTheirMembersAfterTwoRoundsOfDials) {
+  policy_.sizing = SizingPolicy();
+  Resolved({"a"});
+  Advance(milliseconds(100), [] { return LoadSample(); });
+  ASSERT_EQ(ready(), 2);
+  LoadSample burst;
+  for (const auto& [id, member] : core().members()) burst.members.push_back({id, 500, 500});
+  Tick(burst);  // the data plane asks for attention
+  Advance(milliseconds(60), [&] { return burst; });
+  EXPECT_EQ(ready(), 16);
+}
+
+TEST_F(PoolCoreSizingTest, WhatWaitsAndWhatFindsNoMemberCounts) {
+  StartWithTwoReady();
+  LoadSample load;
+  load.members = {{M(2), 10, 10}, {M(3), 10, 10}};
+  load.waiting = 1;
+  EXPECT_THAT(Tick(load), ElementsAre("Connect{4, 1}"));
+  load.anchor_in_flight = 10;
+  EXPECT_EQ(core().wanted(), 3);
+  Tick(load);
+  EXPECT_EQ(core().wanted(), 4);
+}
+
+TEST_F(PoolCoreSizingTest, EachChangeIsInTheLogWithItsReason) {
+  StartWithTwoReady();
+  EXPECT_EQ(core().size_reason(), "the minimum, to begin with");
+  for (int i = 0; i < 5; ++i) Load(2, 31 + i % 2);
+  Ready(4);
+  Ready(5);
+  Load(2, 0);
+  Wait(seconds(40));
+  EXPECT_THAT(Log(), ElementsAre("grow 0: 2 to 4: 31 RPCs in flight; 10 to a connection",
+                                 "shrink 0: 4 to 2: 0 RPCs in flight; 10 to a connection: for the "
+                                 "idle timeout no more were needed",
+                                 "drain 2: idle", "drain 3: idle"));
+  EXPECT_EQ(core().size_reason(),
+            "0 RPCs in flight; 10 to a connection: for the idle timeout no more were needed");
+}
+
+TEST_F(PoolCoreSizingTest, GivesUpHalfOfItsMembersAtATime) {
+  policy_.sizing = SizingPolicy();
+  Resolved({"a"});
+  Advance(milliseconds(100), [] { return LoadSample(); });
+  LoadSample burst;
+  for (const auto& [id, member] : core().members()) burst.members.push_back({id, 500, 500});
+  Tick(burst);
+  Advance(milliseconds(100), [&] { return burst; });
+  ASSERT_EQ(ready(), 16);
+  int least = 16;
+  for (int i = 0; i < 600; ++i) {
+    const int before = ready();
+    Advance(milliseconds(100), [] { return LoadSample(); });
+    EXPECT_GE(ready(), before / 2);
+    least = std::min(least, ready());
+  }
+  EXPECT_EQ(least, 2);
+}
+
+// RPCs take 40 ms by their members: the more, the faster.
+TEST_F(PoolCoreSizingTest, AdaptiveSizingGrowsAsFarAsItHelps) {
+  policy_.sizing = SizingPolicy();
+  policy_.sizing.kind = SizingKind::kAdaptive;
+  policy_.sizing.max = 8;
+  limit_ = 0;
+  Resolved({"a"});
+  Advance(milliseconds(100), [] { return LoadSample(); });
+  std::map<MemberId, LoadSample::Of> counts;
+  const auto load = [&] {
+    LoadSample sample;
+    const int members = ready();
+    for (const auto& [id, member] : core().members()) {
+      if (member.state() != MemberState::kReady) continue;
+      LoadSample::Of& count = counts.emplace(id, LoadSample::Of{id, 0, 0}).first->second;
+      count.in_flight = 40 / members;
+      count.rpcs += 100;
+      count.answered += 100;
+      count.latency += milliseconds(4000) / members;
+      sample.members.push_back(count);
+    }
+    return sample;
+  };
+  Tick(load());
+  Advance(seconds(40), load);
+  EXPECT_EQ(core().wanted(), 8);
+  EXPECT_EQ(ready(), 8);
+  const Lines log = Log();
+  EXPECT_THAT(log, testing::Contains("grow 0: 2 to 4: a probe: is it better than 2?"));
+  // Without RPCs it ends, after the idle timeout.
+  Advance(seconds(35), [] { return LoadSample(); });
+  EXPECT_EQ(ready(), 2);
+  EXPECT_EQ(core().NextTick(now_), Time::max());
+}
+
+}  // namespace
+}  // namespace predial

@@ -1,0 +1,83 @@
+// SizeController: how many members the pool should have, and why. Pure.
+//
+// Joins the demand's size (Sizing) with the measured one (AdaptiveSizing, with
+// SizingKind::kAdaptive) and tells when the result changes, for the decision log.
+//
+// Threads: thread-compatible.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "plugin/core/adaptive_sizing.h"
+#include "plugin/core/sizing.h"
+#include "plugin/core/types.h"
+
+namespace predial {
+
+class SizeController {
+ public:
+  static constexpr Duration kFloorSpan = std::chrono::seconds(5);
+
+  SizeController(const SizingPolicy& policy, uint64_t seed, Time start);
+
+  // What all members together showed.
+  struct Load {
+    int64_t in_flight = 0;  // now, on members
+    int64_t anchor = 0;     // now, of those that found no ready member
+    int64_t waiting = 0;    // now, for a place
+    // Since the sample before: RPCs begun, and those that were answered and measured, with their
+    // times together. Only SizingKind::kAdaptive looks at them.
+    uint64_t rpcs = 0;
+    uint64_t answered = 0;
+    Duration latency = {};
+    int ready = 0;              // members now
+    uint32_t stream_limit = 0;  // the peer's, 0 if it has none
+  };
+  // size() has become another one.
+  struct Change {
+    int from;
+    int to;
+    std::string reason;
+  };
+  std::optional<Change> OnLoad(Time now, const Load& load);
+
+  // Members to have: those missing are to be connected.
+  int wanted() const;
+  // Members not to let go of at `now`: at least wanted().
+  int Kept(Time now) const;
+  // When Kept() will fall if no load comes; Time::max() if it will not.
+  Time NextShrink(Time now) const;
+  // RPCs in flight on one member that are a reason to look at the load.
+  int StreamsPerMember(uint32_t stream_limit) const {
+    return demand_.StreamsPerMember(stream_limit);
+  }
+
+  // Kept() as of the last load, and why.
+  int size() const { return size_; }
+  const std::string& reason() const { return reason_; }
+
+ private:
+  bool IsMeasured() const { return adaptive_.has_value() && !adaptive_->follows(); }
+  std::string Reason(const Load& load, int from) const;
+
+  // Members without which RPCs would wait for a stream: one at its limit at most by the RPCs in
+  // flight now, and 80 % of that by their mean over a second; the most of the last kFloorSpan.
+  int Floor(Time now, int64_t in_flight, uint32_t stream_limit);
+
+  const SizingPolicy policy_;
+  Sizing demand_;
+  std::optional<AdaptiveSizing> adaptive_;
+  double usual_in_flight_ = 0;
+  Time last_load_;
+  // The most that the stream limits needed lately: since floor_since_, and in the kFloorSpan
+  // before.
+  int floor_ = 0;
+  int old_floor_ = 0;
+  Time floor_since_;
+  int size_;
+  std::string reason_;
+};
+
+}  // namespace predial

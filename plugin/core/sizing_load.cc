@@ -1,0 +1,41 @@
+// Sizing: what a sample of the load says of all members together, and what is made of it.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "plugin/core/pool_core.h"
+
+namespace predial {
+
+SizeController::Load PoolCore::LoadOf(const LoadSample& load) const {
+  SizeController::Load all;
+  for (const LoadSample::Of& sample : load.members) {
+    const auto found = members_.find(sample.member);
+    if (found == members_.end()) continue;
+    const Member& member = found->second;
+    all.in_flight += sample.in_flight;
+    // Counters of one member never fall, but a sample may be of an older state than the last one.
+    if (sample.rpcs > member.rpcs) all.rpcs += sample.rpcs - member.rpcs;
+    if (sample.answered > member.answered && sample.latency > member.latency) {
+      all.answered += sample.answered - member.answered;
+      all.latency += sample.latency - member.latency;
+    }
+  }
+  all.anchor = load.anchor_in_flight;
+  all.waiting = load.waiting;
+  for (const auto& [id, member] : members_) {
+    if (member.state() == MemberState::kReady && member.rotating == RotateReason::kNone) {
+      ++all.ready;
+    }
+  }
+  all.stream_limit = stream_limit_;
+  return all;
+}
+
+void PoolCore::JudgeLoad(Time now, const SizeController::Load& load) {
+  const auto change = sizing_.OnLoad(now, load);
+  if (!change) return;
+  log_.Add({now, change->to > change->from ? "grow" : "shrink", MemberId{}, EndpointId{},
+            absl::StrCat(change->from, " to ", change->to, ": ", change->reason)});
+}
+
+}  // namespace predial

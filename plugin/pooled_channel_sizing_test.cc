@@ -1,0 +1,121 @@
+// The number of a real pool's connections under a real load.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugin/channel_test_util.h"
+#include "plugin/pooled_channel.h"
+
+namespace predial {
+namespace {
+
+using echo::v1::Echo;
+using echo::v1::EchoRequest;
+using echo::v1::EchoResponse;
+
+// An RPC that stays open until it is cancelled.
+class HeldRpc final : public grpc::ClientBidiReactor<EchoRequest, EchoResponse> {
+ public:
+  HeldRpc(Echo::Stub& stub, std::atomic<int>& open) : open_(open) {
+    ++open_;
+    stub.async()->BidiStream(&context_, this);
+    StartCall();
+  }
+  void Cancel() { context_.TryCancel(); }
+
+ private:
+  void OnDone(const grpc::Status&) override { --open_; }
+
+  std::atomic<int>& open_;
+  grpc::ClientContext context_;
+};
+
+std::shared_ptr<PooledChannel> Connect(const EchoServer& server, const PoolOptions& options = {}) {
+  return PooledChannel::Create(TargetOf(server), grpc::InsecureChannelCredentials(), options);
+}
+
+std::vector<std::string> ReasonsOf(const PoolStats& stats, const std::string& what) {
+  std::vector<std::string> reasons;
+  for (const DecisionStats& decision : stats.decisions) {
+    if (decision.what == what) reasons.push_back(decision.reason);
+  }
+  return reasons;
+}
+
+// The defaults: 2 connections, 16 at most. At 80 % of the limit 12.5 of them are needed.
+TEST(PooledChannelSizingTest, AThousandRpcsAtOnceAtALimitOfAHundredStreams) {
+  EchoServerOptions limited;
+  limited.max_concurrent_streams = 100;
+  const auto server = StartServer(limited);
+  const auto channel = Connect(*server);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  const auto stub = Echo::NewStub(channel);
+  std::atomic<int> open{0};
+  std::deque<HeldRpc> rpcs;
+  const auto begin = std::chrono::steady_clock::now();
+  for (int i = 0; i < 1000; ++i) rpcs.emplace_back(*stub, open);
+  EXPECT_TRUE(Eventually([&] { return ReadyMembers(*channel) >= 13; }));
+  const auto took = std::chrono::steady_clock::now() - begin;
+  RecordProperty(
+      "milliseconds_to_13_connections",
+      static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 16));
+  const PoolStats stats = channel->Stats();
+  EXPECT_EQ(stats.connections_wanted, 16);
+  EXPECT_EQ(stats.peer_max_concurrent_streams, 100u);
+  const std::vector<std::string> grown = ReasonsOf(stats, "grow");
+  ASSERT_FALSE(grown.empty());
+  EXPECT_NE(grown.back().find(" to 16: " + stats.connections_wanted_reason), std::string::npos)
+      << grown.back();
+  EXPECT_NE(stats.connections_wanted_reason.find("RPCs in flight; 32 to a connection"),
+            std::string::npos)
+      << stats.connections_wanted_reason;
+  for (HeldRpc& rpc : rpcs) rpc.Cancel();
+  EXPECT_TRUE(Eventually([&] { return open == 0; }));
+}
+
+TEST(PooledChannelSizingTest, OnlyAdaptiveSizingMeasures) {
+  const auto server = StartServer();
+  for (const SizingKind kind : {SizingKind::kDemand, SizingKind::kAdaptive}) {
+    PoolOptions options;
+    options.sizing = kind;
+    const auto channel = Connect(*server, options);
+    ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+    const auto stub = Echo::NewStub(channel);
+    for (int i = 0; i < 20; ++i) ASSERT_TRUE(predial::Echo(*stub).ok());
+    const PoolStats stats = channel->Stats();
+    EXPECT_EQ(stats.rpcs_measured, kind == SizingKind::kAdaptive ? 20u : 0u);
+    EXPECT_EQ(stats.rpcs_measured_nanos > 0, kind == SizingKind::kAdaptive);
+    EXPECT_EQ(stats.connections_wanted, 2);
+  }
+}
+
+// Under load it tries another size sooner or later, and no RPC notices.
+TEST(PooledChannelSizingTest, AdaptiveSizingProbesAndLosesNothing) {
+  const auto server = StartServer();
+  PoolOptions options;
+  options.sizing = SizingKind::kAdaptive;
+  options.connections_max = 4;
+  const auto channel = Connect(*server, options);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+  const auto stub = Echo::NewStub(channel);
+  int failed = 0;
+  EXPECT_TRUE(Eventually([&] {
+    for (int i = 0; i < 100; ++i) failed += predial::Echo(*stub).ok() ? 0 : 1;
+    const auto reasons = ReasonsOf(channel->Stats(), "grow");
+    return std::any_of(reasons.begin(), reasons.end(), [](const std::string& reason) {
+      return reason.find("a probe: is it better than 2?") != std::string::npos;
+    });
+  }));
+  EXPECT_EQ(failed, 0);
+}
+
+}  // namespace
+}  // namespace predial
