@@ -57,9 +57,7 @@ void Lease::End(RpcOutcome outcome) {
   const bool answered =
       outcome == RpcOutcome::kOk || outcome == RpcOutcome::kError || outcome == RpcOutcome::kFailed;
   if (answered) {
-    if (table_->alive_check_ || table_->doubted_since_.load(std::memory_order_relaxed) != Time()) {
-      slot_->answered_.store(CoarseNow(), std::memory_order_relaxed);
-    }
+    if (table_->alive_check_) slot_->answered_.store(CoarseNow(), std::memory_order_relaxed);
     // Written only once, so that the line stays shared.
     if (!slot_->proved_.load(std::memory_order_relaxed)) {
       slot_->proved_.store(true, std::memory_order_relaxed);
@@ -163,7 +161,7 @@ Lease MemberTable::AcquireFrom(size_t first, size_t count, Time now) {
       const size_t at = first + tried < count ? first + tried : first + tried - count;
       Slot* slot = list_[at].load(std::memory_order_acquire);
       if (const auto source = TryLease(slot, above_limit)) return Lease(this, slot, *source, now);
-      if (strict_ && TakesRpcs(*slot) && DoubtOf(*slot) != Doubt::kUnanswered) full = true;
+      if (strict_ && TakesRpcs(*slot) && !IsDoubted(*slot)) full = true;
     }
   }
   return TakeFallback();
@@ -190,11 +188,10 @@ MemberTable::Crowd MemberTable::CountOpen() const {
 }
 
 std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit) {
-  const Doubt doubt = DoubtOf(*slot);
-  if (doubt == Doubt::kUnanswered) return std::nullopt;
+  if (IsDoubted(*slot)) return std::nullopt;
   bool reused;
   if (!TryTake(slot, above_limit, &reused)) return std::nullopt;
-  if (!IsAlive(*slot, doubt)) {
+  if (!IsAlive(*slot)) {
     CloseGone(slot, /*without_a_word=*/true);
     Return(slot, Slot::kOneLease);
     return std::nullopt;
@@ -202,25 +199,22 @@ std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit)
   return reused ? Lease::Source::kReused : Lease::Source::kNew;
 }
 
-MemberTable::Doubt MemberTable::DoubtOf(const Slot& slot) {
+bool MemberTable::IsDoubted(const Slot& slot) {
   Time since = doubted_since_.load(std::memory_order_acquire);
-  if (since == Time()) return Doubt::kNone;
+  if (since == Time()) return false;
   if (Clock::now() - since > kDoubt) {
     doubted_since_.compare_exchange_strong(since, Time(), std::memory_order_relaxed);
-    return Doubt::kNone;
+    return false;
   }
-  const EndpointId endpoint = slot.endpoint_.load(std::memory_order_relaxed);
-  if (endpoint != doubted_.load(std::memory_order_relaxed)) return Doubt::kNone;
-  // A spare may have been there before, with its server's SETTINGS.
-  const bool answered =
-      slot.dial_began_.load(std::memory_order_relaxed) > since ||
-      slot.answered_.load(std::memory_order_relaxed) > since.time_since_epoch().count();
-  return answered ? Doubt::kAnswered : Doubt::kUnanswered;
+  // An answer would show nothing: it may have been on its way when the server died. Nor would the
+  // SETTINGS of a spare.
+  return slot.endpoint_.load(std::memory_order_relaxed) ==
+             doubted_.load(std::memory_order_relaxed) &&
+         slot.dial_began_.load(std::memory_order_relaxed) <= since;
 }
 
-bool MemberTable::IsAlive(const Slot& slot, Doubt doubt) const {
+bool MemberTable::IsAlive(const Slot& slot) const {
   if (!alive_check_ || slot.socket_ == nullptr) return true;
-  if (doubt == Doubt::kAnswered) return !HasHungUp(*slot.socket_);
   // One that has just answered need not be asked.
   const int64_t quiet = CoarseNow() - slot.answered_.load(std::memory_order_relaxed);
   return quiet <= kAnsweredLatelyNanos || !HasHungUp(*slot.socket_);

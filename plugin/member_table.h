@@ -121,8 +121,8 @@ class Lease {
 
   // The member's connection is gone: it gets no further lease from now on. Nor do others whose
   // connections have been closed as well. If it went without a word (no GOAWAY), its server may be
-  // dying, and closes its other connections one after the other: those to the same endpoint get
-  // none until they have answered one, or for MemberTable::kDoubt.
+  // dying, and closes its other connections one after the other: those to the same endpoint that
+  // were dialed before get none for MemberTable::kDoubt.
   void NoteGone(bool without_a_word);
   // It was asked whether it really takes no more RPCs, and refused.
   void NoteRefusal() { slot_->refuses_.store(true, std::memory_order_relaxed); }
@@ -199,7 +199,7 @@ class MemberTable {
   };
   MemberTable(const Options& options, Signals signals);
 
-  // How long connections to an endpoint are left alone at most after one was closed without a word:
+  // How long connections to an endpoint are left alone after one was closed without a word:
   // longer than a process takes to die.
   static constexpr Duration kDoubt = std::chrono::milliseconds(100);
 
@@ -298,12 +298,11 @@ class MemberTable {
   void CloseHungUp();
   // An RPC on the slot did not end well.
   void CountFailure(Slot* slot, RpcOutcome outcome);
-  // The slot's endpoint has just closed another connection without a word; the slot's own has, or
-  // has not, shown since then that the server lives.
-  enum class Doubt { kNone, kAnswered, kUnanswered };
-  Doubt DoubtOf(const Slot& slot);
+  // Whether the slot's endpoint has just closed another connection without a word, and the slot's
+  // own is not younger than that.
+  bool IsDoubted(const Slot& slot);
   // Whether the connection of a slot that is leased may be used: see PoolOptions::alive_check.
-  bool IsAlive(const Slot& slot, Doubt doubt) const;
+  bool IsAlive(const Slot& slot) const;
   // Null if the slot is not open, or is full and `above_limit` is false.
   bool TryTake(Slot* slot, bool above_limit, bool* reused);
   void Return(Slot* slot, uint64_t word);

@@ -82,21 +82,17 @@ TEST_F(MemberTableDoubtTest, OneThatWasDialedLaterIsNot) {
   EXPECT_EQ(&table_.Acquire().slot(), fresh);
 }
 
-TEST_F(MemberTableDoubtTest, OneThatAnswersIsUsedIfItIsStillThere) {
+// The answer may have been on its way when the server died.
+TEST_F(MemberTableDoubtTest, AnAnswerDoesNotEndIt) {
   Slot* const second = OpenTo(EndpointId{1});
   table_.Publish({second});
   Lease before = table_.Acquire();
   Break(first_);
   table_.Publish({second});
-  EXPECT_EQ(table_.Acquire().source(), Lease::Source::kAnchor);
-  // Answers are dated by the kernel's coarse clock.
   const Time doubted = Clock::now();
   while (CoarseNow() <= doubted) {
   }
   before.End(RpcOutcome::kOk);
-  EXPECT_EQ(&table_.Acquire().slot(), second);
-  // Looked at, although it has just answered.
-  peer_.Reset();
   EXPECT_EQ(table_.Acquire().source(), Lease::Source::kAnchor);
 }
 

@@ -149,8 +149,9 @@ class PooledChannelKillTest : public testing::Test {
                 std::chrono::duration<double, std::milli>(slowest_).count(),
                 load_->Errors().c_str());
     EXPECT_EQ(lost_late_, 0);
-    // What was in flight, and one or two for a thread that was faster than the news.
-    EXPECT_LE(lost_most_, kThreads + 2);
+    // What was in flight, twice at worst: a process that dies closes its connections one after the
+    // other, and on a busy machine that may take longer than a thread takes to meet the second.
+    EXPECT_LE(lost_most_, 2 * kThreads);
     EXPECT_LT(slowest_, std::chrono::seconds(1));
     EXPECT_EQ(channel_->Stats().leases, 0);
   }
