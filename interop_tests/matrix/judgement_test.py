@@ -88,12 +88,13 @@ class VerdictTest(unittest.TestCase):
 
     def test_a_race_excuses_nothing_but_its_own_text(self):
         passed, failed = results("ordinary sync", "!anchor sync")
-        lost = failed._replace(reason="got 1 " + unsupported.RACE_TEXT)
-        self.assertEqual(verdict.judge([passed, lost], None, "proxy").name, verdict.RACE)
+        race = unsupported.Race(None, None, None, "proxy", "the text")
+        lost = failed._replace(reason="got 1 the text")
+        self.assertEqual(verdict.judge([passed, lost], None, race).name, verdict.RACE)
         self.assertEqual(verdict.judge([passed, lost], None, None).name, verdict.FAIL)
         self.assertEqual(verdict.judge([passed, lost, failed._replace(api="async")], None,
-                                       "proxy").name, verdict.FAIL)
-        self.assertEqual(verdict.judge([passed], None, "proxy").name, verdict.PASS)
+                                       race).name, verdict.FAIL)
+        self.assertEqual(verdict.judge([passed], None, race).name, verdict.PASS)
 
 
 class UnsupportedTest(unittest.TestCase):
@@ -112,6 +113,8 @@ class UnsupportedTest(unittest.TestCase):
             self.assertLessEqual(set(entry.proxies or ()), set(matrix.PROXIES))
             self.assertLessEqual(set(entry.cases), set(matrix.CASES))
             self.assertTrue(entry.reason)
+        for race in unsupported.RACES:
+            self.assertTrue(race.text)
 
 
 class ParseTest(unittest.TestCase):

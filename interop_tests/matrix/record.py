@@ -58,7 +58,7 @@ class Record:
                     cells[key] = ERROR._replace(reasons=[each["error"]])
                 else:
                     cells[key] = verdict.judge(by_case[case], unsupported.reason(*key, entries),
-                                               unsupported.reason(*key, unsupported.RACES))
+                                               unsupported.find(*key, unsupported.RACES))
         return cells
 
     def summary(self):

@@ -6,7 +6,6 @@ pass, over every kind of pool. What the ordinary channel cannot do is not asked 
 import collections
 
 from run import CONTROL
-from unsupported import RACE_TEXT
 
 PASS = "pass"  # all passed
 FAIL = "FAIL"  # failed over a pooled channel, and not over the ordinary one
@@ -22,11 +21,11 @@ BAD = (FAIL, LISTED)
 Verdict = collections.namedtuple("Verdict", "name passed failed reasons")
 
 
-def judge(results, unsupported_reason=None, race_reason=None):
-    """`results`: of one cell. The reasons: why it is listed as not supported or as a race, if so."""
+def judge(results, unsupported_reason=None, race=None):
+    """`results`: of one cell. `unsupported_reason`, `race`: what is listed of it in unsupported.py."""
     failed = [each for each in results if not each.passed]
-    if race_reason and failed and all(RACE_TEXT in each.reason for each in failed):
-        return Verdict(RACE, len(results) - len(failed), len(failed), [race_reason])
+    if race and failed and all(race.text in each.reason for each in failed):
+        return Verdict(RACE, len(results) - len(failed), len(failed), [race.reason])
     not_over_ordinary = {each.api for each in failed if each.channel == CONTROL}
     pool_only = [each for each in failed
                  if each.channel != CONTROL and each.api not in not_over_ordinary]
