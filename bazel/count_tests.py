@@ -55,7 +55,7 @@ def count_run(code, events, counts):
             key = (test.get("run", 1), test.get("shard", 1))
             attempt = test.get("attempt", 1)
             if key not in last or last[key][0] < attempt:
-                last[key] = (attempt, event["testResult"])
+                last[key] = (attempt, event.get("testResult", {}))  # none: interrupted
 
     for label, success in built.items():
         kind = kinds.get(label, "")

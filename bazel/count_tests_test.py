@@ -72,6 +72,11 @@ class CountTest(unittest.TestCase):
         crashed = self.target(("FAILED", BAZEL_CRASH))
         self.assertEqual(self.count(crashed, code=3), "0 passed, 1 failed")
 
+    def test_one_that_was_interrupted_counts_as_one_failed(self):
+        interrupted = self.target(("NO_STATUS", None))
+        interrupted[-1] = {"id": interrupted[-1]["id"], "aborted": {"reason": "USER_INTERRUPTED"}}
+        self.assertEqual(self.count(interrupted, code=8), "0 passed, 1 failed")
+
     def test_a_time_out_without_any_file_counts_as_one_failed(self):
         self.assertEqual(self.count(self.target(("TIMEOUT", None)), code=3), "0 passed, 1 failed")
 
