@@ -54,11 +54,17 @@ void SimulatedWorld::Tick() {
     ticks_since_ = now_;
     ticks_ = 0;
   }
-  if (++ticks_ > kTicksMax) Fail("too many ticks in a second");
+  if (++ticks_ > kTicksMax + DialsMax()) Fail("too many ticks in a second");
   const LoadSample load = Sample();
   anchor_rpcs_ = 0;
   Tell("tick", 0, core_.OnTick(now_, load));
   if (core_.NextTick(now_) <= now_) Fail("a tick is due again at once");
+}
+
+int64_t SimulatedWorld::DialsMax() const {
+  const BackoffPolicy& backoff = policy_.backoff;
+  const auto wait = std::chrono::duration<double>(std::min(backoff.initial, backoff.under_demand));
+  return static_cast<int64_t>(core_.endpoints().size() / (wait.count() * (1 - backoff.jitter)));
 }
 
 void SimulatedWorld::ScheduleTick() {

@@ -77,6 +77,8 @@ class SimulatedWorld {
   // --- The core: tells it, carries out what it orders, and checks.
   void Tell(const char* what, uint64_t id, Actions actions);
   void Tick();
+  // Dials in a second, all endpoints failing.
+  int64_t DialsMax() const;
   void ScheduleTick();
   void Attention();
   LoadSample Sample() const;

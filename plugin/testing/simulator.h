@@ -22,7 +22,8 @@
 //   - no more than max are connected, and no more than one above it with those that are connecting;
 //     draining ones are not counted
 //   - what is published is connected, ready (or ejected, in panic), and not draining
-//   - nothing is due at once again after it was done, and ticks are below kTicksMax in a second
+//   - nothing is due at once again after it was done, and ticks are at most kTicksMax in a second,
+//     beside one for each dial that the policy's backoff allows
 //   - every RPC that was given a member gives it back
 // After the trouble, within kRecovery: the pool is READY, all members that are wanted are
 // published, and nothing is held against any endpoint. After shutdown nothing is left.
