@@ -8,7 +8,6 @@
 // judge.
 #include <grpcpp/client_context.h>
 #include <grpcpp/security/credentials.h>
-#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
@@ -25,8 +24,6 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -36,6 +33,7 @@
 #include "benchmarks/compared_channel.h"
 #include "benchmarks/connected_pool.h"
 #include "benchmarks/load_record.h"
+#include "examples/echo/program.h"
 #include "plugin/options.h"
 #include "plugin/pooled_channel.h"
 #include "plugin/stats.h"
@@ -219,23 +217,6 @@ absl::Status Run(const sigset_t& signals) {
 }  // namespace predial
 
 int main(int argc, char** argv) {
-  // Before any thread exists, so that all inherit the mask.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGUSR1);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-
-  absl::SetProgramUsageMessage("sends unary RPCs and says what became of them");
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  if (rest.size() > 1) {
-    fprintf(stderr, "chaos_load: unexpected argument: %s; --help lists the flags\n", rest[1]);
-    return 1;
-  }
-  const absl::Status status = predial::Run(signals);
-  if (!status.ok()) {
-    fprintf(stderr, "chaos_load: %s\n", std::string(status.message()).c_str());
-    return 1;
-  }
-  return 0;
+  return predial::RunProgram(argc, argv, "sends unary RPCs and says what became of them",
+                             {SIGTERM, SIGUSR1}, predial::Run);
 }

@@ -3,7 +3,6 @@
 // kill -9 loses none, and several servers may share a file. Prints `listening on ADDRESS`; SIGTERM
 // makes it leave: NOT_SERVING for --lame_duck (0: straight into Shutdown()), then GOAWAY.
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
@@ -13,16 +12,14 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "examples/echo/echo_server_lib.h"
+#include "examples/echo/program.h"
 #include "plugin/io/unique_fd.h"
 #include "proto/echo.pb.h"
 
@@ -79,23 +76,6 @@ absl::Status Run(const sigset_t& signals) {
 }  // namespace predial
 
 int main(int argc, char** argv) {
-  // Before any thread exists, so that all inherit the mask.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-
-  absl::SetProgramUsageMessage("an echo server that records the messages it has seen");
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  if (rest.size() > 1) {
-    fprintf(stderr, "chaos_server: unexpected argument: %s; --help lists the flags\n", rest[1]);
-    return 1;
-  }
-  const absl::Status status = predial::Run(signals);
-  if (!status.ok()) {
-    fprintf(stderr, "chaos_server: %s\n", std::string(status.message()).c_str());
-    return 1;
-  }
-  return 0;
+  return predial::RunProgram(argc, argv, "an echo server that records the messages it has seen",
+                             {SIGTERM, SIGINT}, predial::Run);
 }

@@ -1,7 +1,6 @@
 // The echo server: prints `listening on ADDRESS` and serves until SIGTERM or SIGINT. Then it leaves
 // as a server should: NOT_SERVING for --lame_duck, GOAWAY, and at most --shutdown_deadline for the
 // RPCs in flight. A second signal cuts the lame duck short.
-#include <pthread.h>
 #include <signal.h>
 #include <time.h>
 
@@ -9,17 +8,15 @@
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "examples/echo/echo_server_lib.h"
+#include "examples/echo/program.h"
 
 ABSL_FLAG(std::string, address, "127.0.0.1", "IP address to listen on, or unix:/path");
 ABSL_FLAG(int, port, 0, "TCP port to listen on; 0 is any free one");
@@ -103,24 +100,6 @@ absl::Status Run(const sigset_t& signals) {
 }  // namespace predial
 
 int main(int argc, char** argv) {
-  // Before any thread exists, so that all inherit the mask and the main thread, which does nothing
-  // else, is the only one to take the signals.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-
-  absl::SetProgramUsageMessage("a gRPC echo server; SIGTERM makes it leave gracefully");
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  if (rest.size() > 1) {
-    fprintf(stderr, "echo_server: unexpected argument: %s; --help lists the flags\n", rest[1]);
-    return 1;
-  }
-  const absl::Status status = predial::Run(signals);
-  if (!status.ok()) {
-    fprintf(stderr, "echo_server: %s\n", std::string(status.message()).c_str());
-    return 1;
-  }
-  return 0;
+  return predial::RunProgram(argc, argv, "a gRPC echo server; SIGTERM makes it leave gracefully",
+                             {SIGTERM, SIGINT}, predial::Run);
 }

@@ -1,23 +1,20 @@
 // The C++ peer of the interop cases: `cpp_server --port=0` prints `listening on ADDRESS` and serves
 // grpc.testing.TestService until SIGTERM or SIGINT. Then it leaves: NOT_SERVING, GOAWAY, and at
 // most --shutdown_deadline for the RPCs in flight.
-#include <pthread.h>
 #include <signal.h>
 
 #include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "examples/echo/program.h"
 #include "interop_tests/peers/test_server.h"
 
 ABSL_FLAG(std::string, address, "127.0.0.1", "IP address to listen on, or unix:/path");
@@ -72,23 +69,6 @@ absl::Status Run(const sigset_t& signals) {
 }  // namespace predial
 
 int main(int argc, char** argv) {
-  // Before any thread exists, so that all inherit the mask.
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-
-  absl::SetProgramUsageMessage("a server of gRPC's interop cases");
-  const std::vector<char*> rest = absl::ParseCommandLine(argc, argv);
-  if (rest.size() > 1) {
-    fprintf(stderr, "cpp_server: unexpected argument: %s; --help lists the flags\n", rest[1]);
-    return 1;
-  }
-  const absl::Status status = predial::Run(signals);
-  if (!status.ok()) {
-    fprintf(stderr, "cpp_server: %s\n", std::string(status.message()).c_str());
-    return 1;
-  }
-  return 0;
+  return predial::RunProgram(argc, argv, "a server of gRPC's interop cases", {SIGTERM, SIGINT},
+                             predial::Run);
 }
