@@ -6,6 +6,7 @@
 //   end        they stop: the Calls of all of them
 //   pool       how the channel stands: Pool
 #include <grpcpp/grpcpp.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <atomic>
@@ -20,13 +21,12 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "examples/echo/program.h"
 #include "interop_tests/driven/commands.h"
 #include "interop_tests/driven/report.pb.h"
 #include "plugin/options.h"
@@ -235,9 +235,6 @@ absl::Status Run() {
 }  // namespace predial::driven
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("a client that obeys the lines on its stdin");
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = predial::driven::Run();
-  if (!status.ok()) fprintf(stderr, "probe: %s\n", status.ToString().c_str());
-  return status.ok() ? 0 : 1;
+  return predial::RunProgram(argc, argv, "a client that obeys the lines on its stdin", {},
+                             [](const sigset_t&) { return predial::driven::Run(); });
 }

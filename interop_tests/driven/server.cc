@@ -10,6 +10,7 @@
 // (`seen-authority`).
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <signal.h>
 
 #include <atomic>
 #include <cerrno>
@@ -21,14 +22,13 @@
 #include <vector>
 
 #include "absl/flags/flag.h"
-#include "absl/flags/parse.h"
-#include "absl/flags/usage.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "examples/echo/program.h"
 #include "interop_tests/driven/commands.h"
 #include "interop_tests/driven/report.pb.h"
 #include "interop_tests/driven/scripted_health.h"
@@ -183,9 +183,6 @@ absl::Status Run() {
 }  // namespace predial::driven
 
 int main(int argc, char** argv) {
-  absl::SetProgramUsageMessage("an echo server that obeys the lines on its stdin");
-  absl::ParseCommandLine(argc, argv);
-  const absl::Status status = predial::driven::Run();
-  if (!status.ok()) fprintf(stderr, "server: %s\n", status.ToString().c_str());
-  return status.ok() ? 0 : 1;
+  return predial::RunProgram(argc, argv, "an echo server that obeys the lines on its stdin", {},
+                             [](const sigset_t&) { return predial::driven::Run(); });
 }
