@@ -120,7 +120,8 @@ void AddFamilies(const std::vector<TargetSnapshot>& snapshots, bool by_endpoint,
   AddGauge(snapshots, "predial_connections_max", &PoolGauges::connections_max,
            "Most connections that the pool may have: its connections_max.", families);
   AddGauge(snapshots, "predial_connections_wanted", &PoolGauges::connections_wanted,
-           "Connections that the load asks for, within min and max.", families);
+           "Connections that there should be, by PoolOptions::sizing, within min and max.",
+           families);
   AddGauge(snapshots, "predial_spares", &PoolGauges::spares,
            "Sockets dialed ahead of need and not yet in use.", families);
   AddGauge(snapshots, "predial_leases", &PoolGauges::leases,
