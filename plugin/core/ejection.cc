@@ -185,6 +185,16 @@ void PoolCore::NoteSuccess(Time now, const Member& member) {
   if (endpoint.half_open) CloseHalfOpen(now, endpoint, "an RPC on it ended well");
 }
 
+void PoolCore::ForgetFailures(Time now) {
+  const auto shares = Shares(wanted());
+  const auto tallies = CountMembers();
+  for (auto& [id, endpoint] : endpoints_) {
+    const auto share = shares.find(id);
+    if (share == shares.end() || tallies.at(id).ready < share->second) continue;
+    if (now >= endpoint.retry_at) endpoint.failures = 0;
+  }
+}
+
 void PoolCore::CloseHalfOpen(Time now, Endpoint& endpoint, const char* reason) {
   endpoint.half_open = false;
   endpoint.ejected_until = {};

@@ -154,6 +154,7 @@ Actions PoolCore::OnTick(Time now, const LoadSample& load) {
   demand_ = load.anchor_rpcs > 0 || load.anchor_in_flight > 0 || load.waiting > 0;
   last_tick_ = now;
   JudgeLoad(now, all);
+  ForgetFailures(now);
   Reconcile(now, actions);
   // With every tick, because waking is lost on a channel whose attempt is just about to fail.
   if (state_ == PoolState::kReady && load.anchor_in_flight > 0) {

@@ -257,6 +257,9 @@ class PoolCore {
   void Suspect(Time now, Endpoint& endpoint);
   // Out of use until a quick check is answered.
   void SuspectMember(Time now, Member& member, const std::string& reason, Actions& actions);
+  // A failed dial is held against an endpoint until the next one, or, if it has all the members
+  // that it should have, until its backoff is over: nobody may want to dial it for long.
+  void ForgetFailures(Time now);
   void CloseHalfOpen(Time now, Endpoint& endpoint, const char* reason);
   void Eject(Time now, Member& member, std::string reason);
   void Readmit(Time now, Member& member, std::string reason);

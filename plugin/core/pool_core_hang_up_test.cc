@@ -54,6 +54,33 @@ TEST_F(PoolCoreHangUpTest, TwoThatAreClosedInTurnsAreOneFailure) {
   EXPECT_GT(core_.NextTick(now_), now_ + milliseconds(500));
 }
 
+// The second is there all the same: with another endpoint beside it, it is all that is wanted of
+// this one, and the failure would be held against it for ever.
+TEST_F(PoolCoreHangUpTest, AFailureIsForgottenAfterItsBackoffIfNobodyWantsToDial) {
+  EXPECT_EQ(Ready(2), 0);
+  EXPECT_EQ(Closed(2), 0);
+  EXPECT_EQ(Connects(core_.OnResolved(Later(), {"a", "b"})), 2);  // of the endpoint 4
+  EXPECT_EQ(Ready(3), 0);
+  EXPECT_EQ(Ready(5), 0);
+  EXPECT_EQ(Ready(6), 0);
+  core_.OnTick(Later(), LoadSample());
+  EXPECT_EQ(Failures(), 1);
+  now_ += std::chrono::seconds(2);
+  EXPECT_EQ(Connects(core_.OnTick(now_, LoadSample())), 0);
+  EXPECT_EQ(Failures(), 0);
+}
+
+// The wait grows from failure to failure, and each is the next one's beginning.
+TEST_F(PoolCoreHangUpTest, AFailureIsNotForgottenWhileAMemberIsMissing) {
+  EXPECT_EQ(Ready(2), 0);
+  EXPECT_EQ(Closed(2), 0);
+  EXPECT_EQ(Ready(3), 0);
+  now_ += std::chrono::seconds(2);
+  EXPECT_EQ(Connects(core_.OnTick(now_, LoadSample())), 1);
+  core_.OnConnectFailed(Later(), MemberId{4}, DialResult::kRefused);
+  EXPECT_EQ(Failures(), 2);
+}
+
 // It began before the other was ready, and the endpoint works: or it would count as failing for as
 // long as nobody dials it.
 TEST_F(PoolCoreHangUpTest, ADialThatFailsBesideASuccessIsNoFailure) {
