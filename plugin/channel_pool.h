@@ -158,6 +158,9 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   LoadSample Sample();
   void CountClosed(EndpointId endpoint, CloseReason reason);
   void Retire(Slot* slot, EndpointId endpoint);
+  // Tells gRPC, after `wait` and from then on ever more rarely, that the connections of the
+  // lingering RPCs have ended: see WakeIfEnded().
+  void WakeLingeringAfter(Duration wait);
   PoolStats MakeStats();
   void AddLifetimes(PoolStats& stats) const;
   void AddDecisions(PoolStats& stats) const;
@@ -187,6 +190,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   std::map<MemberId, MemberConnection> members_;
   // Slots of members that are gone, while RPCs still run on them.
   std::map<Slot*, EndpointId> lingering_;
+  EventLoop::TimerId wake_lingering_ = EventLoop::TimerId::kNone;  // while there are any
+  Time wake_lingering_at_;
   // The ordinary channel to the target itself, which carries RPCs while no member is ready. Null
   // after shutdown, once its last RPC has ended.
   Slot* anchor_slot_ = nullptr;

@@ -115,6 +115,7 @@ void ChannelPool::FinishIfEnded() {
     }
   }
   loop_.Cancel(tick_);
+  loop_.Cancel(wake_lingering_);
   if (!closed_reported_) {
     closed_reported_ = true;
     if (events() != nullptr) events()->OnPoolClosed(MakeStats());

@@ -13,6 +13,10 @@
 namespace predial {
 namespace {
 
+// gRPC has mostly ended the RPCs by then.
+constexpr Duration kLingeringWakeMin = std::chrono::milliseconds(5);
+constexpr Duration kLingeringWakeMax = std::chrono::seconds(1);
+
 // Deadline of the check of a member on which RPCs miss theirs: the sooner it is known, the sooner
 // others take its place.
 constexpr absl::Duration kQuickCheck = absl::Milliseconds(300);
@@ -134,8 +138,21 @@ void ChannelPool::Do(const Close& order) {
     CountClosed(endpoint, order.reason);
     table().Close(slot);
     lingering_.emplace(slot, endpoint);
+    WakeLingeringAfter(kLingeringWakeMin);
     loop_.Post([self = shared_from_this(), slot] { self->OnSlotIdle(slot); });
   }
+}
+
+void ChannelPool::WakeLingeringAfter(Duration wait) {
+  const Time at = loop_.Now() + wait;
+  if (wake_lingering_ != EventLoop::TimerId::kNone && wake_lingering_at_ <= at) return;
+  loop_.Cancel(wake_lingering_);
+  wake_lingering_at_ = at;
+  wake_lingering_ = loop_.RunAt(at, [this, wait] {
+    wake_lingering_ = EventLoop::TimerId::kNone;
+    for (const auto& [slot, endpoint] : lingering_) WakeIfEnded(*slot->socket());
+    if (!lingering_.empty()) WakeLingeringAfter(std::min(2 * wait, kLingeringWakeMax));
+  });
 }
 
 void ChannelPool::Do(const Check& order) {

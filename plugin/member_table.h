@@ -40,6 +40,8 @@ class alignas(64) Slot {
   // Of the lease holder.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   MemberId id() const { return id_; }
+  // Of the loop's thread; null if it has none of its own.
+  const UniqueFd* socket() const { return socket_.get(); }
 
   int64_t in_flight() const { return word_.load(std::memory_order_relaxed) & kInFlightMask; }
   // RPCs that it was leased for since it was opened.

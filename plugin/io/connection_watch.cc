@@ -14,13 +14,27 @@
 
 namespace predial {
 
-bool HasHungUp(const UniqueFd& socket) {
+namespace {
+
+// Of POLLRDHUP, POLLHUP and POLLERR.
+int PollEnd(const UniqueFd& socket) {
   pollfd poller = {socket.get(), POLLRDHUP, 0};
   int ready;
   do {
     ready = poll(&poller, 1, /*timeout=*/0);
   } while (ready < 0 && errno == EINTR);
-  return ready > 0 && (poller.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+  return ready > 0 ? poller.revents : 0;
+}
+
+}  // namespace
+
+bool HasHungUp(const UniqueFd& socket) {
+  return (PollEnd(socket) & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+void WakeIfEnded(const UniqueFd& socket) {
+  // There is nothing left to shut down, and Linux says so, but wakes those who wait first.
+  if ((PollEnd(socket) & POLLHUP) != 0) shutdown(socket.get(), SHUT_RDWR);
 }
 
 absl::StatusOr<std::unique_ptr<ConnectionWatch>> ConnectionWatch::Create(

@@ -19,6 +19,14 @@ namespace predial {
 // Whether either side has closed the connection, as far as the kernel knows. Thread-safe.
 bool HasHungUp(const UniqueFd& socket);
 
+// Has everybody who waits for something to happen to the socket look again, if the connection has
+// ended in both directions; else does nothing. Thread-safe.
+//
+// For gRPC, which misses a RST that comes right behind the last bytes: it asks the kernel with
+// those how much more there is to read (TCP_INQ), is told 0, as a RST is nothing to read, and waits
+// for an event that it has had already. Its RPCs would wait for their deadlines.
+void WakeIfEnded(const UniqueFd& socket);
+
 class ConnectionWatch {
  public:
   // `on_closed` is called once, unless the watch is destroyed before; it may destroy the watch.

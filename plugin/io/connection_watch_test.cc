@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -99,6 +100,70 @@ TEST_F(ConnectionWatchTest, AnEndBehindUnreadBytesIsOne) {
   server_.Reset();
   closed_.Take();
   EXPECT_TRUE(HasHungUp(*watch_->socket()));
+}
+
+// An edge-triggered epoll, as gRPC's: what has been reported once is not reported again.
+class WakeTest : public ConnectionWatchTest {
+ protected:
+  WakeTest() {
+    epoll_event event = {EPOLLIN | EPOLLOUT | EPOLLET, {}};
+    EXPECT_EQ(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, client_.get(), &event), 0);
+    EXPECT_TRUE(IsReported(0));  // writable
+    EXPECT_FALSE(IsReported(0));
+  }
+  bool IsReported(int timeout_ms) {
+    epoll_event event;
+    return epoll_wait(epoll_.get(), &event, 1, timeout_ms) == 1;
+  }
+  void Reset() {
+    const linger reset = {1, 0};
+    ASSERT_EQ(setsockopt(server_.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    server_.Reset();
+    while (IsReported(kPatienceMs) && !HasEnded()) {
+    }
+    // What a RST reports may come in parts.
+    while (IsReported(0)) {
+    }
+  }
+  bool HasEnded() const {
+    pollfd poller = {client_.get(), 0, 0};
+    return poll(&poller, 1, 0) == 1 && (poller.revents & POLLHUP) != 0;
+  }
+
+  static constexpr int kPatienceMs = 30000;
+  const UniqueFd epoll_{epoll_create1(EPOLL_CLOEXEC)};
+};
+
+TEST_F(WakeTest, AResetIsReportedAgain) {
+  Reset();
+  EXPECT_FALSE(IsReported(0));
+  for (int i = 0; i < 3; ++i) {
+    WakeIfEnded(client_);
+    EXPECT_TRUE(IsReported(0));
+  }
+}
+
+TEST_F(WakeTest, WhatCameBeforeAResetStays) {
+  ASSERT_EQ(send(server_.get(), "settings", 8, MSG_NOSIGNAL), 8);
+  Reset();
+  WakeIfEnded(client_);
+  char bytes[16];
+  EXPECT_EQ(recv(client_.get(), bytes, sizeof(bytes), 0), 8);
+  EXPECT_LE(recv(client_.get(), bytes, sizeof(bytes), 0), 0);
+}
+
+TEST_F(WakeTest, AConnectionThatIsOpenIsLeftAlone) {
+  WakeIfEnded(client_);
+  EXPECT_FALSE(IsReported(0));
+  ASSERT_EQ(send(server_.get(), "settings", 8, MSG_NOSIGNAL), 8);
+  char bytes[16];
+  EXPECT_EQ(recv(client_.get(), bytes, sizeof(bytes), 0), 8);
+  // The peer says no more, and may well listen.
+  ASSERT_EQ(shutdown(server_.get(), SHUT_WR), 0);
+  EXPECT_EQ(recv(client_.get(), bytes, sizeof(bytes), 0), 0);
+  WakeIfEnded(client_);
+  EXPECT_EQ(send(client_.get(), "answer", 6, MSG_NOSIGNAL), 6);
+  EXPECT_EQ(recv(server_.get(), bytes, sizeof(bytes), 0), 6);
 }
 
 TEST_F(ConnectionWatchTest, OutlivesTheDescriptorThatItWasMadeFrom) {
