@@ -78,7 +78,7 @@ class Fixture {
     for (int i = 0; i < members; ++i) {
       // With a limit, as many servers have one, so that it is looked at.
       slots.push_back(table_.Open(MemberId{static_cast<uint64_t>(i + 1)}, channel,
-                                  /*stream_limit=*/128, connections_[i].ours));
+                                  /*stream_limit=*/128, {connections_[i].ours}));
       table_.Publish({slots.back()});
       standing_.push_back(table_.Acquire());
     }

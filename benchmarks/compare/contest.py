@@ -1,0 +1,84 @@
+"""Contest: where one scenario runs: its servers, its link, its clients."""
+import json
+import os
+import signal
+import tempfile
+
+from processes import Error, Processes
+
+
+class Contest:
+    """A context: what it starts has ended when its `with` has.
+
+    `binaries`: {name of a program: its path}. `short`: as short as it makes sense, to see that it
+    works; nothing is to be made of the figures.
+    """
+
+    def __init__(self, binaries, repeat, short=False):
+        self.repeat = 1 if short else repeat
+        self.short = short
+        self._binaries = binaries
+        self._scratch = tempfile.TemporaryDirectory(prefix="predial-compare.",
+                                                    ignore_cleanup_errors=True)
+        self.processes = Processes(self._scratch.name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.processes.__exit__()
+        self._scratch.cleanup()
+
+    def binary(self, name):
+        return self._binaries[name]
+
+    def path(self, name):
+        """Of a file that goes with the contest."""
+        return os.path.join(self._scratch.name, name)
+
+    def server(self, *flags):
+        """An echo server's address."""
+        return self._listener([self.binary("echo_server"), "--lame_duck=0", *flags])
+
+    def link(self, server, delay, *flags):
+        """The address of a link to `server`, `delay` each way."""
+        return self._listener([self.binary("link_relay"), "--upstream=" + server,
+                               "--delay=" + delay, *flags])
+
+    def _listener(self, argv):
+        return self.processes.start(argv).await_line("listening on ")
+
+    def start_client(self, contender, address, **flags):
+        """A compare_client, begun; see there for `flags`."""
+        argv = [self.binary("compare_client"), "--contender=" + contender, "--address=" + address]
+        argv += ["--%s=%s" % flag for flag in flags.items()]
+        return self.processes.start(argv)
+
+    @staticmethod
+    def result_of(client, timeout=300):
+        """What a client has measured, once it has ended."""
+        client.await_success(timeout)
+        lines = client.output().splitlines()
+        if len(lines) != 1:
+            raise Error("%s printed %d lines instead of one" % (client.name, len(lines)))
+        return json.loads(lines[0])
+
+    def run(self, contender, address, **flags):
+        return self.result_of(self.start_client(contender, address, **flags))
+
+    def rounds(self, contenders, run):
+        """{contender: [run(contender)]}: in turn, and each round begins with another one."""
+        results = {contender: [] for contender in contenders}
+        for number in range(self.repeat):
+            for index in range(len(contenders)):
+                contender = contenders[(number + index) % len(contenders)]
+                results[contender].append(run(contender))
+        return results
+
+    def seconds(self, full):
+        """A flag's value: `full`, or a moment if it is to be short."""
+        return "%gs" % (min(full, 0.3) if self.short else full)
+
+    def stop(self, process):
+        process.signal(signal.SIGTERM)
+        process.await_end()
