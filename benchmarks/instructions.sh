@@ -7,13 +7,13 @@
 #
 # All threads of the client count, the pool's own as well; the server is a process of its own. Each
 # run is two, of 2,000 and of 6,000 RPCs: the difference has no set-up in it. Exit code 0: a
-# PooledChannel with the Prometheus observer costs at most 0.87 of grpc::CreateChannel.
+# PooledChannel with the Prometheus observer costs at most 0.84 of grpc::CreateChannel.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 few=2000
 many=6000
-ratio_max=0.87
+ratio_max=0.84
 runs=${1:-3}
 case $runs in
   [13579]) shift || true ;;

@@ -6,7 +6,9 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -14,8 +16,11 @@
 #include "absl/strings/string_view.h"
 #include "plugin/channel_access.h"
 #include "plugin/io/rpc_outcome.h"
+#include "plugin/mutex.h"
 #include "plugin/never_sent_retry.h"
 #include "plugin/response_begun.h"
+#include "plugin/sync_batch.h"
+#include "plugin/sync_call.h"
 #include "plugin/unary_receiver.h"
 
 namespace predial {
@@ -47,14 +52,39 @@ RpcType TypeOf(const ClientRpcInfo& info) {
 // Of a server's name. What is longer is cut.
 constexpr size_t kBackendBytesMax = 128;
 
-class CallTracker : public Interceptor, public grpc::internal::CallHook {
+// The end of a retry, waited for by the thread of its RPC.
+class RetryEnd {
  public:
-  CallTracker(Lease lease, ClientRpcInfo& info, const TrackerTargets& targets, Time began)
+  void Set(bool resent) {
+    MutexLock lock(mutex_);
+    resent_ = resent;
+    changed_.notify_all();  // under the lock: this goes next
+  }
+  bool Wait() {
+    std::unique_lock<Mutex> lock(mutex_);
+    changed_.wait(lock, [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return resent_.has_value(); });
+    return *resent_;
+  }
+
+ private:
+  Mutex mutex_;
+  std::condition_variable_any changed_;
+  std::optional<bool> resent_;
+};
+
+class CallTracker : public Interceptor,
+                    public grpc::internal::CallHook,
+                    private SyncBatch::Listener {
+ public:
+  // `alone`: the RPC has no other interceptor.
+  CallTracker(Lease lease, ClientRpcInfo& info, const TrackerTargets& targets, Time began,
+              bool alone)
       : lease_(std::move(lease)),
         info_(info),
         targets_(targets),
         events_(targets.events.get()),
         began_(began),
+        alone_(alone && info.type() == ClientRpcInfo::Type::UNARY),
         may_retry_(targets.retries->enabled() && lease_.source() != Lease::Source::kAnchor &&
                    info.type() == ClientRpcInfo::Type::UNARY) {
     if (info.type() != ClientRpcInfo::Type::UNARY) lease_.DoNotMeasure();
@@ -71,11 +101,15 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
     Report(PoolEvents::kUnobserved);
   }
 
-  bool may_retry() const { return may_retry_; }
+  // Whether the RPC's batches are to go through PerformOpsOnCall().
+  bool is_hook() const { return may_retry_ || alone_; }
 
   // Of the batches of one RPC, the last one started receives the status.
   void PerformOpsOnCall(grpc::internal::CallOpSetInterface* batch,
                         grpc::internal::Call* call) override {
+    if (alone_ && backend_metadata_ == nullptr && IsSyncCall(call->cq())) {
+      if (WholeUnaryBatch* const whole = AsWholeUnaryBatch(*batch)) return Perform(*whole, *call);
+    }
     if (bool* got_message = GotMessageOf(*batch)) got_message_ = got_message;
     batch->FillOps(call);
   }
@@ -89,7 +123,7 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
       Cancel();
     } else if (methods->QueryInterceptionHookPoint(InterceptionHookPoints::POST_RECV_STATUS)) {
       if (may_retry_) ShowSent(methods);
-      if (OnStatus(methods)) return;
+      if (OnStatus(*methods->GetRecvStatus(), methods)) return;
     } else if (may_retry_) {
       Keep(methods);
     }
@@ -98,6 +132,20 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
 
  private:
   using Batch = grpc::internal::InterceptorBatchMethodsImpl;
+
+  // Of a synchronous RPC: without an interceptor, which costs more. What a retry takes is there as
+  // long as the RPC.
+  void Perform(WholeUnaryBatch& batch, const grpc::internal::Call& call) {
+    sync_ = SyncBatch(batch);
+    message_ = sync_.message();
+    got_message_ = &sync_.got_message();
+    // As of an RPC without interceptors.
+    grpc::internal::Call bare(call.call(), this, call.cq());
+    batch.FillOps(&bare);
+    sync_.TellOfEnd(this);
+  }
+
+  void OnBatchEnded() override { OnStatus(sync_.status(), nullptr); }
 
   // What a retry takes.
   void Keep(InterceptorBatchMethods* methods) {
@@ -119,15 +167,14 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
         InterceptionHookPoints::POST_SEND_MESSAGE);
   }
 
-  // True if the RPC goes on.
-  bool OnStatus(InterceptorBatchMethods* methods) {
+  // True if the RPC goes on, or has gone on. `methods`: of the batch, null if it is sync_.
+  bool OnStatus(const grpc::Status& status, InterceptorBatchMethods* methods) {
     handed_over_.load(std::memory_order_acquire);
-    const grpc::Status& status = *methods->GetRecvStatus();
     const RpcOutcome outcome = JudgeOutcome(status);
     if (outcome == RpcOutcome::kConnectionGone && lease_ &&
         lease_.source() != Lease::Source::kAnchor) {
       lease_.NoteGone(/*without_a_word=*/!WasNeverSent(status));
-      if (Retry(methods, status)) return true;
+      if (Retry(status, methods)) return true;
       lease_.End();
     }
     lease_.End(outcome);
@@ -135,26 +182,33 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
     return false;
   }
 
-  bool Retry(InterceptorBatchMethods* methods, const grpc::Status& status) {
+  bool Retry(const grpc::Status& status, InterceptorBatchMethods* methods) {
     RetryLedger& ledger = *targets_.retries;
     const std::optional<NeverSent> reason = WasNeverSent(status);
     if (!reason || HasResponseBegun(info_.client_context())) return Lose(LossReason::kInFlight);
     if (info_.type() != ClientRpcInfo::Type::UNARY) return Lose(LossReason::kStream);
     if (!ledger.enabled()) return Lose(LossReason::kBudget);
+    if (sync_) request_ = sync_.SerializeRequest();
     if (got_message_ == nullptr || message_ == nullptr || !request_.Valid()) {
       return Lose(LossReason::kMessages);
     }
     if (!ledger.Begin()) return Lose(LossReason::kBudget);
+    const bool sync(sync_);
+    RetryEnd end;  // of a synchronous one
+    NeverSentRetry::Done done = [this, methods, reason](bool resent) {
+      OnRetried(methods, *reason, resent);
+    };
+    if (sync) done = [&end](bool resent) { end.Set(resent); };
     // Not an RPC of a user, should one be just starting on this thread.
     StartingRpc* const starting = std::exchange(starting_rpc, nullptr);
     const std::shared_ptr<NeverSentRetry> retry = NeverSentRetry::Create(
         targets_.runtime->poller(), *targets_.table, std::move(lease_),
-        {info_.client_context(), info_.method(), std::move(request_)},
-        [this, methods, reason](bool resent) { OnRetried(methods, *reason, resent); });
+        {info_.client_context(), info_.method(), std::move(request_)}, std::move(done));
     std::atomic_store(&retry_, retry);
     if (cancelled_) retry->Cancel();
-    retry->Start();  // this may be gone from here on
+    retry->Start();  // unless it is synchronous, this may be gone from here on
     starting_rpc = starting;
+    if (sync) OnRetried(nullptr, *reason, end.Wait());
     return true;
   }
 
@@ -163,10 +217,10 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
     return false;
   }
 
-  // On the poller's thread.
+  // On the poller's thread; of a synchronous RPC, which has no `methods`, on its own.
   void OnRetried(InterceptorBatchMethods* methods, NeverSent reason, bool resent) {
     targets_.retries->End();
-    grpc::Status& status = *methods->GetRecvStatus();
+    grpc::Status& status = sync_ ? sync_.status() : *methods->GetRecvStatus();
     if (resent) {
       targets_.retries->CountRetried(reason);
       ChannelAccess::MoveResponse(retry_->context(), *info_.client_context());
@@ -177,15 +231,22 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
     } else {
       Lose(LossReason::kInFlight);
     }
+    if (sync_ && status.ok() && !*got_message_) {
+      // What gRPC says, which has looked already.
+      status =
+          grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "No message returned for unary request");
+    }
     Report(status.error_code());
-    methods->Proceed();
+    if (methods != nullptr) methods->Proceed();
   }
 
   void TakeMessage(InterceptorBatchMethods* methods) {
     *got_message_ =
         grpc::SerializationTraits<MessageLite>::Deserialize(&retry_->response(), message_).ok();
     // As gRPC shows a message of its own to the user's interceptors.
-    if (*got_message_) static_cast<Batch*>(methods)->SetRecvMessage(message_, &not_hijacked_);
+    if (*got_message_ && methods != nullptr) {
+      static_cast<Batch*>(methods)->SetRecvMessage(message_, &not_hijacked_);
+    }
   }
 
   // On the thread that cancels the RPC, while it may be ending.
@@ -218,7 +279,9 @@ class CallTracker : public Interceptor, public grpc::internal::CallHook {
   std::atomic<bool> handed_over_{false};
   const std::string* backend_metadata_ = nullptr;  // of the factory's targets; null: not wanted
 
+  const bool alone_;  // and unary
   const bool may_retry_;
+  SyncBatch sync_;  // once a synchronous RPC has performed it
   grpc::ByteBuffer request_;
   InterceptorBatchMethods* sending_ = nullptr;  // of the batch with the message, until it was sent
   MessageLite* message_ = nullptr;              // where the answer belongs
@@ -258,9 +321,11 @@ StartingRpc::~StartingRpc() { starting_rpc = outer_; }
 
 Interceptor* CallTrackerFactory::CreateClientInterceptor(ClientRpcInfo* info) {
   if (starting_rpc == nullptr) return nullptr;
-  auto* const tracker =
-      new CallTracker(std::move(starting_rpc->lease_), *info, *targets_, starting_rpc->began_);
-  if (tracker->may_retry()) starting_rpc->hook_ = tracker;
+  // gRPC's global factory adds to each RPC.
+  const bool alone = alone_ && grpc::internal::g_global_client_interceptor_factory == nullptr;
+  auto* const tracker = new CallTracker(std::move(starting_rpc->lease_), *info, *targets_,
+                                        starting_rpc->began_, alone);
+  if (tracker->is_hook()) starting_rpc->hook_ = tracker;
   return tracker;
 }
 
@@ -273,8 +338,9 @@ InterceptorFactories MakeInterceptorFactories(const SharedInterceptorFactories& 
       factories.push_back(std::make_unique<SharedFactory>(user, i));
     }
   }
+  const bool alone = factories.empty();
   factories.push_back(
-      std::make_unique<CallTrackerFactory>(std::move(targets), std::move(callback_owner)));
+      std::make_unique<CallTrackerFactory>(std::move(targets), std::move(callback_owner), alone));
   return factories;
 }
 

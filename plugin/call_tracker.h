@@ -1,6 +1,9 @@
 // The interceptor of every RPC that goes through a pool: gives the lease back when the RPC ends,
 // has it sent again if it is unary and no server saw it, and reports to the observer.
 //
+// A synchronous unary RPC that has no other interceptor goes without, which saves a twentieth of
+// it: its batch tells of its end (sync_batch.h). The tracker is then only told of a cancellation.
+//
 // The factory is the last of a member channel's interceptor factories, so that its interceptors are
 // next to the wire: they see the status before the user's do.
 //
@@ -63,12 +66,14 @@ struct TrackerTargets {
 // `callback_owner` is the channel that CallbackCQ() comes from: kept alive by every RPC of a
 // member.
 //
+// `alone`: it is the channel's only factory.
+//
 // Tracks RPCs started through PooledChannel, and no others (the pool's own health checks).
 class CallTrackerFactory : public grpc::experimental::ClientInterceptorFactoryInterface {
  public:
   CallTrackerFactory(std::shared_ptr<const TrackerTargets> targets,
-                     std::shared_ptr<grpc::Channel> callback_owner)
-      : targets_(std::move(targets)), callback_owner_(std::move(callback_owner)) {}
+                     std::shared_ptr<grpc::Channel> callback_owner, bool alone)
+      : targets_(std::move(targets)), callback_owner_(std::move(callback_owner)), alone_(alone) {}
 
   grpc::experimental::Interceptor* CreateClientInterceptor(
       grpc::experimental::ClientRpcInfo* info) override;
@@ -76,6 +81,7 @@ class CallTrackerFactory : public grpc::experimental::ClientInterceptorFactoryIn
  private:
   const std::shared_ptr<const TrackerTargets> targets_;
   const std::shared_ptr<grpc::Channel> callback_owner_;
+  const bool alone_;
 };
 
 using InterceptorFactories =

@@ -1,11 +1,20 @@
 #include "plugin/unary_receiver.h"
 
-#include <grpcpp/impl/call_op_set.h>
-
 #include <memory>
 #include <typeinfo>
 
+#include "plugin/private_field.h"
+
 namespace predial {
+
+struct DeserializerField {
+  using Type =
+      std::unique_ptr<grpc::internal::DeserializeFunc> grpc::internal::CallOpGenericRecvMessage::*;
+  friend Type FieldOf(DeserializerField);
+};
+template struct PrivateField<DeserializerField,
+                             &grpc::internal::CallOpGenericRecvMessage::deserialize_>;
+
 namespace {
 
 using google::protobuf::MessageLite;
@@ -20,10 +29,6 @@ using grpc::internal::CallOpSet;
 using grpc::internal::DeserializeFunc;
 using grpc::internal::DeserializeFuncType;
 
-// BlockingUnaryCall and CallbackUnaryCall.
-using Whole =
-    CallOpSet<CallOpSendInitialMetadata, CallOpSendMessage, CallOpRecvInitialMetadata,
-              CallOpRecvMessage<MessageLite>, CallOpClientSendClose, CallOpClientRecvStatus>;
 // ClientAsyncResponseReader.
 using AsyncWhole =
     CallOpSet<CallOpSendInitialMetadata, CallOpSendMessage, CallOpClientSendClose,
@@ -32,15 +37,6 @@ using AsyncWhole =
 using AsyncEnd = CallOpSet<CallOpRecvMessage<MessageLite>, CallOpClientRecvStatus>;
 // ClientCallbackUnary, whatever its messages.
 using ReactorEnd = CallOpSet<CallOpGenericRecvMessage, CallOpClientRecvStatus>;
-
-// Reads a private field the one way that C++ has: an explicit instantiation may name it.
-using Deserializer = std::unique_ptr<DeserializeFunc> CallOpGenericRecvMessage::*;
-Deserializer FieldOfDeserializer();
-template <Deserializer kField>
-struct NameField {
-  friend Deserializer FieldOfDeserializer() { return kField; }
-};
-template struct NameField<&CallOpGenericRecvMessage::deserialize_>;
 
 // False for a class that was compiled without RTTI, as user code may be: its table has none.
 bool HasTypeInfo(const grpc::internal::CallOpSetInterface& batch) {
@@ -56,14 +52,19 @@ bool* GotMessage(grpc::internal::CallOpSetInterface& batch) {
 
 }  // namespace
 
+WholeUnaryBatch* AsWholeUnaryBatch(grpc::internal::CallOpSetInterface& batch) {
+  if (!HasTypeInfo(batch) || typeid(batch) != typeid(WholeUnaryBatch)) return nullptr;
+  return static_cast<WholeUnaryBatch*>(&batch);
+}
+
 bool* GotMessageOf(grpc::internal::CallOpSetInterface& batch) {
   if (!HasTypeInfo(batch)) return nullptr;
   const std::type_info& type = typeid(batch);
-  if (type == typeid(Whole)) return GotMessage<Whole>(batch);
+  if (type == typeid(WholeUnaryBatch)) return GotMessage<WholeUnaryBatch>(batch);
   if (type == typeid(AsyncWhole)) return GotMessage<AsyncWhole>(batch);
   if (type == typeid(AsyncEnd)) return GotMessage<AsyncEnd>(batch);
   if (type != typeid(ReactorEnd)) return nullptr;
-  const auto& deserializer = static_cast<ReactorEnd&>(batch).*FieldOfDeserializer();
+  const auto& deserializer = static_cast<ReactorEnd&>(batch).*FieldOf(DeserializerField());
   if (deserializer == nullptr) return nullptr;
   const DeserializeFunc& known = *deserializer;
   if (typeid(known) != typeid(DeserializeFuncType<MessageLite>)) return nullptr;
