@@ -1,7 +1,6 @@
 """Contest: where one scenario runs: its servers, its link, its clients."""
 import json
 import os
-import signal
 import tempfile
 
 from processes import Error, Processes
@@ -78,7 +77,3 @@ class Contest:
     def seconds(self, full):
         """A flag's value: `full`, or a moment if it is to be short."""
         return "%gs" % (min(full, 0.3) if self.short else full)
-
-    def stop(self, process):
-        process.signal(signal.SIGTERM)
-        process.await_end()

@@ -6,7 +6,7 @@ from scenario import Scenario
 def _article(contest):
     server = contest.server()
     return contest.rounds(
-        ("per_call", "plain", "raw_fds", "pooled"),
+        ("per_call", "plain", "naive", "raw_fds", "pooled"),
         lambda contender: contest.run(
             contender, server, load="callers", callers=20 if contest.short else 1000,
             warmup=contest.seconds(2), length=contest.seconds(30)))
@@ -23,7 +23,7 @@ def _latency(contest):
 def _threads(contest):
     server = contest.server()
     return contest.rounds(
-        ("plain", "raw_fd", "raw_fds", "pooled"),
+        ("plain", "naive", "raw_fd", "raw_fds", "pooled"),
         lambda contender: contest.run(contender, server, load="threads", callers=8,
                                       warmup=contest.seconds(1), length=contest.seconds(5)))
 

@@ -17,9 +17,10 @@ bar is not met: [benchmarks/README.md](../benchmarks/README.md).
 rounds. Server and client are processes of their own on the same cores. A ratio is the median of the
 rounds' ratios, with the lowest and the highest; a figure is the median of the rounds, with theirs.
 
-`plain` is `grpc::CreateChannel`; `per_call` a channel and a connection for each RPC; `raw_fd` a channel
-over one connected socket, `raw_fds` 8 of these in turn, both with nothing that dials, watches, counts or
-retries: they are the limit; `pooled` is PooledChannel with its defaults and the Prometheus observer.
+`plain` is `grpc::CreateChannel`; `per_call` a channel and a connection for each RPC; `naive` 4 channels
+over sockets in turn, dialed again after an RPC failed; `raw_fd` a channel over one connected socket,
+`raw_fds` 8 of these in turn, both with nothing that dials, watches, counts or retries: they are the
+limit; `pooled` is PooledChannel with its defaults and the Prometheus observer.
 
 **%(met)d of %(all)d bars are met.**
 
