@@ -2,19 +2,17 @@
 // accepts TCP connections on 127.0.0.1 and passes each on to its upstream, as late and as slowly as
 // the link would.
 //
-//   client --loopback--> [ receive buffer --> FairLink (queue, rate, delay, stalls) ] --loopback-->
-//   upstream
-//          <-------------[ FairLink <-- receive buffer                              ]<-------------
+//   client --> [ receive buffer --> FairLink (queue, rate, delay, stalls) ] --> upstream
+//          <-- [ FairLink <-- receive buffer                              ] <--
 //
 // Rate, queue, stalls: see fair_link.h; options and their ranges: link_options.h; how much is
 // buffered: relayed_link.h. A connection that is full is not read, which stops its sender.
 // Accuracy:  bytes never arrive early. They are late by what the machine takes to run the thread,
 //            and by up to 0.1 ms when others arrived shortly before.
 // Handshake: over a real link connect() takes a round trip, and accept() returns half of one later.
-// Here
-//            connect() returns at once. Instead, of a connection accepted at t: upstream is dialed
-//            at t + delay (when it would see the SYN), what the client sends sets out at t + 2
-//            delay (when it would have the answer), and what the server sends at t + 3 delay. If
+//            Here connect() returns at once. Instead, of a connection accepted at t: upstream is
+//            dialed at t + delay (when it would see the SYN), what the client sends sets out at t +
+//            2 delay (when it would have the answer), and what the server sends at t + 3 delay. If
 //            upstream refuses or does not answer, the client is reset, at t + 2 delay at the
 //            earliest. For a client that sends as soon as it is connected this is what the real
 //            link gives. One that waits by itself after connect() is served too well, by up to 2
