@@ -279,7 +279,8 @@ TEST_F(ScriptedServerTest, AnyFrame) {
 
 TEST_F(ScriptedServerTest, RecordsTheClientsSettings) {
   EXPECT_TRUE(Unary().ok());
-  const auto& settings = server_.Record().connections.at(0).settings;
+  const ServerRecord record = server_.Record();
+  const auto& settings = record.connections.at(0).settings;
   ASSERT_EQ(settings.count(kSettingEnablePush), 1u);
   EXPECT_EQ(settings.at(kSettingEnablePush), 0u);
 }
