@@ -36,6 +36,10 @@ RACES = (
          "before the client's own (of 831 runs with the Python server 1 over an ordinary channel, "
          "10 over a pool, whose request is there sooner)",
          'INTERNAL "Received RST_STREAM with error code 2"'),
+    Race(("node",), ("nginx", "nginx-host"), ("unimplemented_method", "unimplemented_service"),
+         "nginx answers 502 at times when grpc-js rejects an RPC (to an ordinary channel 153 of "
+         "162,589 such RPCs)",
+         'UNAVAILABLE "Received http2 header with status: 502"'),
 )
 
 
