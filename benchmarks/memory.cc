@@ -10,7 +10,6 @@
 
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <utility>
@@ -24,6 +23,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "benchmarks/compare/process_usage.h"
 #include "benchmarks/connected_pool.h"
 #include "plugin/options.h"
 #include "plugin/pooled_channel.h"
@@ -85,17 +85,6 @@ absl::Status SendRpcs(const Channels& channels, int rpcs) {
   return absl::OkStatus();
 }
 
-// A "Name:   123 …" line of a file in /proc/self.
-absl::StatusOr<long> ReadProc(const char* file, const std::string& name) {
-  std::ifstream in(file);
-  std::string word;
-  while (in >> word) {
-    long value = 0;
-    if (word == name + ":" && in >> value) return value;
-  }
-  return absl::UnavailableError(absl::StrCat(file, " has no ", name));
-}
-
 absl::Status Run() {
   const std::string kind = absl::GetFlag(FLAGS_kind);
   const int count = absl::GetFlag(FLAGS_channels);
@@ -116,14 +105,13 @@ absl::Status Run() {
   // What an RPC leaves to be done, and a pool's spares, which it dials at its next tick.
   absl::SleepFor(absl::Seconds(2));
 
-  const absl::StatusOr<long> dirty = ReadProc("/proc/self/smaps_rollup", "Private_Dirty");
-  if (!dirty.ok()) return dirty.status();
-  const absl::StatusOr<long> threads = ReadProc("/proc/self/status", "Threads");
-  if (!threads.ok()) return threads.status();
+  const absl::StatusOr<ProcessUsage> usage = ReadProcessUsage();
+  if (!usage.ok()) return usage.status();
   const struct mallinfo2 heap = mallinfo2();
   const std::filesystem::directory_iterator fds("/proc/self/fd");
-  printf("kind=%s connections=%d private_dirty_kib=%ld heap_kib=%zu threads=%ld fds=%d\n",
-         kind.c_str(), count, *dirty, (heap.uordblks + heap.hblkhd) / 1024, *threads,
+  printf("kind=%s connections=%d private_dirty_kib=%lld heap_kib=%zu threads=%d fds=%d\n",
+         kind.c_str(), count, static_cast<long long>(usage->private_dirty_kib),
+         (heap.uordblks + heap.hblkhd) / 1024, usage->threads,
          static_cast<int>(std::distance(begin(fds), end(fds))) - 1);
   return absl::OkStatus();
 }
