@@ -1,12 +1,13 @@
-// Sends --rpcs synchronous unary RPCs, one after the other, from one thread through one channel,
-// and checks each answer. What benchmarks/instructions.sh counts the instructions of. Exit code 0:
-// every RPC was answered.
+// Sends --rpcs unary RPCs, one after the other, through one channel, and checks each answer. What
+// benchmarks/instructions.sh counts the instructions of. Exit code 0: every RPC was answered.
 #include <grpcpp/client_context.h>
 
 #include <cinttypes>
 #include <cstdint>
 #include <cstdio>
+#include <future>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,30 +23,75 @@
 ABSL_FLAG(std::string, address, "", "where an echo server listens, e.g. 127.0.0.1:50051");
 ABSL_FLAG(std::string, channel, "pooled_metrics", predial::kComparedKinds);
 ABSL_FLAG(int64_t, rpcs, 2000, "RPCs to send");
+ABSL_FLAG(bool, callback, false,
+          "with a callback function, from which the next one is sent, instead of synchronously");
 
 namespace predial {
 namespace {
+
+class RpcLoop {
+ public:
+  RpcLoop(const std::shared_ptr<grpc::ChannelInterface>& channel, int64_t rpcs)
+      : stub_(echo::v1::Echo::NewStub(channel)), rpcs_(rpcs) {}
+
+  absl::Status RunSync() {
+    absl::Status status;
+    while (status.ok() && sent_ < rpcs_) {
+      Prepare();
+      status = Check(stub_->Unary(&*context_, request_, &response_));
+    }
+    return status;
+  }
+
+  absl::Status RunWithCallbacks() {
+    SendNext();
+    return ended_.get_future().get();
+  }
+
+ private:
+  void Prepare() {
+    ++sent_;
+    context_.emplace();
+    request_.set_message("hello world");
+    response_.Clear();
+  }
+
+  absl::Status Check(const grpc::Status& status) const {
+    if (status.ok() && response_.message() == "hello world") return absl::OkStatus();
+    return absl::InternalError(absl::StrCat("RPC ", sent_, " of ", rpcs_, ": code ",
+                                            status.error_code(), ": ", status.error_message(),
+                                            "; answer '", response_.message(), "'"));
+  }
+
+  void SendNext() {
+    Prepare();
+    stub_->async()->Unary(&*context_, &request_, &response_, [this](const grpc::Status& status) {
+      const absl::Status checked = Check(status);
+      if (checked.ok() && sent_ < rpcs_) return SendNext();
+      ended_.set_value(checked);
+    });
+  }
+
+  const std::unique_ptr<echo::v1::Echo::Stub> stub_;
+  const int64_t rpcs_;
+  int64_t sent_ = 0;
+  std::optional<grpc::ClientContext> context_;
+  echo::v1::EchoRequest request_;
+  echo::v1::EchoResponse response_;
+  std::promise<absl::Status> ended_;
+};
 
 absl::Status Run() {
   const std::string kind = absl::GetFlag(FLAGS_channel);
   const auto channel = CreateComparedChannel(kind, absl::GetFlag(FLAGS_address));
   if (!channel.ok()) return channel.status();
-  const std::unique_ptr<echo::v1::Echo::Stub> stub = echo::v1::Echo::NewStub(*channel);
   const int64_t rpcs = absl::GetFlag(FLAGS_rpcs);
-  for (int64_t i = 0; i < rpcs; ++i) {
-    grpc::ClientContext context;
-    echo::v1::EchoRequest request;
-    echo::v1::EchoResponse response;
-    request.set_message("hello world");
-    const grpc::Status status = stub->Unary(&context, request, &response);
-    if (!status.ok() || response.message() != "hello world") {
-      return absl::InternalError(absl::StrCat("RPC ", i, " of ", rpcs, ": code ",
-                                              status.error_code(), ": ", status.error_message(),
-                                              "; answer '", response.message(), "'"));
-    }
-  }
-  printf("%s: %" PRId64 " RPCs\n", kind.c_str(), rpcs);
-  return absl::OkStatus();
+  if (rpcs <= 0) return absl::InvalidArgumentError("--rpcs must be positive");
+  RpcLoop loop(*channel, rpcs);
+  const absl::Status status =
+      absl::GetFlag(FLAGS_callback) ? loop.RunWithCallbacks() : loop.RunSync();
+  if (status.ok()) printf("%s: %" PRId64 " RPCs\n", kind.c_str(), rpcs);
+  return status;
 }
 
 }  // namespace

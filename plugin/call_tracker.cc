@@ -14,12 +14,12 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "plugin/bare_batch.h"
 #include "plugin/channel_access.h"
 #include "plugin/io/rpc_outcome.h"
 #include "plugin/mutex.h"
 #include "plugin/never_sent_retry.h"
 #include "plugin/response_begun.h"
-#include "plugin/sync_batch.h"
 #include "plugin/sync_call.h"
 #include "plugin/unary_receiver.h"
 
@@ -74,16 +74,17 @@ class RetryEnd {
 
 class CallTracker : public Interceptor,
                     public grpc::internal::CallHook,
-                    private SyncBatch::Listener {
+                    private BareBatch::Listener {
  public:
-  // `alone`: the RPC has no other interceptor.
+  // `callback_owner`: see CallTrackerFactory. `alone`: the RPC has no other interceptor.
   CallTracker(Lease lease, ClientRpcInfo& info, const TrackerTargets& targets, Time began,
-              bool alone)
+              grpc::Channel& callback_owner, bool alone)
       : lease_(std::move(lease)),
         info_(info),
         targets_(targets),
         events_(targets.events.get()),
         began_(began),
+        callback_owner_(callback_owner),
         alone_(alone && info.type() == ClientRpcInfo::Type::UNARY),
         may_retry_(targets.retries->enabled() && lease_.source() != Lease::Source::kAnchor &&
                    info.type() == ClientRpcInfo::Type::UNARY) {
@@ -107,8 +108,12 @@ class CallTracker : public Interceptor,
   // Of the batches of one RPC, the last one started receives the status.
   void PerformOpsOnCall(grpc::internal::CallOpSetInterface* batch,
                         grpc::internal::Call* call) override {
-    if (alone_ && backend_metadata_ == nullptr && IsSyncCall(call->cq())) {
-      if (WholeUnaryBatch* const whole = AsWholeUnaryBatch(*batch)) return Perform(*whole, *call);
+    if (alone_ && backend_metadata_ == nullptr) {
+      WholeUnaryBatch* const whole = AsWholeUnaryBatch(*batch);
+      if (whole != nullptr && IsSyncCall(call->cq())) return PerformSync(*whole, *call);
+      if (whole != nullptr && call->cq() == ChannelAccess::CallbackCQ(&callback_owner_)) {
+        return PerformWithCallback(*whole, *call);
+      }
     }
     if (bool* got_message = GotMessageOf(*batch)) got_message_ = got_message;
     batch->FillOps(call);
@@ -133,19 +138,31 @@ class CallTracker : public Interceptor,
  private:
   using Batch = grpc::internal::InterceptorBatchMethodsImpl;
 
-  // Of a synchronous RPC: without an interceptor, which costs more. What a retry takes is there as
-  // long as the RPC.
-  void Perform(WholeUnaryBatch& batch, const grpc::internal::Call& call) {
-    sync_ = SyncBatch(batch);
-    message_ = sync_.message();
-    got_message_ = &sync_.got_message();
+  // Without an interceptor, which costs more. What a retry takes is there as long as the RPC; of a
+  // synchronous one, its request too.
+  void PerformSync(WholeUnaryBatch& batch, const grpc::internal::Call& call) {
+    bare_.SetSync(batch);
+    PerformBare(batch, call);
+    bare_.TellOfEnd(this);
+  }
+
+  void PerformWithCallback(WholeUnaryBatch& batch, const grpc::internal::Call& call) {
+    bare_.SetCallback(batch, this, may_retry_ ? &request_ : nullptr);
+    handed_over_.store(true, std::memory_order_release);
+    PerformBare(batch, call);  // the RPC may have ended when it returns, and this may be gone
+  }
+
+  void PerformBare(WholeUnaryBatch& batch, const grpc::internal::Call& call) {
     // As of an RPC without interceptors.
     grpc::internal::Call bare(call.call(), this, call.cq());
     batch.FillOps(&bare);
-    sync_.TellOfEnd(this);
   }
 
-  void OnBatchEnded() override { OnStatus(sync_.status(), nullptr); }
+  void OnBatchEnded() override {
+    message_ = bare_.message();
+    got_message_ = &bare_.got_message();
+    if (!OnStatus(bare_.status(), nullptr) && bare_.has_callback()) bare_.RunCallback();
+  }
 
   // What a retry takes.
   void Keep(InterceptorBatchMethods* methods) {
@@ -167,7 +184,7 @@ class CallTracker : public Interceptor,
         InterceptionHookPoints::POST_SEND_MESSAGE);
   }
 
-  // True if the RPC goes on, or has gone on. `methods`: of the batch, null if it is sync_.
+  // True if the RPC goes on, or has gone on. `methods`: of the batch, null if that is bare_.
   bool OnStatus(const grpc::Status& status, InterceptorBatchMethods* methods) {
     handed_over_.load(std::memory_order_acquire);
     const RpcOutcome outcome = JudgeOutcome(status);
@@ -188,12 +205,12 @@ class CallTracker : public Interceptor,
     if (!reason || HasResponseBegun(info_.client_context())) return Lose(LossReason::kInFlight);
     if (info_.type() != ClientRpcInfo::Type::UNARY) return Lose(LossReason::kStream);
     if (!ledger.enabled()) return Lose(LossReason::kBudget);
-    if (sync_) request_ = sync_.SerializeRequest();
+    const bool sync = bare_.is_sync();
+    if (sync) request_ = bare_.SerializeRequest();
     if (got_message_ == nullptr || message_ == nullptr || !request_.Valid()) {
       return Lose(LossReason::kMessages);
     }
     if (!ledger.Begin()) return Lose(LossReason::kBudget);
-    const bool sync(sync_);
     RetryEnd end;  // of a synchronous one
     NeverSentRetry::Done done = [this, methods, reason](bool resent) {
       OnRetried(methods, *reason, resent);
@@ -217,10 +234,10 @@ class CallTracker : public Interceptor,
     return false;
   }
 
-  // On the poller's thread; of a synchronous RPC, which has no `methods`, on its own.
+  // On the poller's thread; of a synchronous RPC, on its own. No `methods`: the batch is bare_.
   void OnRetried(InterceptorBatchMethods* methods, NeverSent reason, bool resent) {
     targets_.retries->End();
-    grpc::Status& status = sync_ ? sync_.status() : *methods->GetRecvStatus();
+    grpc::Status& status = methods == nullptr ? bare_.status() : *methods->GetRecvStatus();
     if (resent) {
       targets_.retries->CountRetried(reason);
       ChannelAccess::MoveResponse(retry_->context(), *info_.client_context());
@@ -231,13 +248,14 @@ class CallTracker : public Interceptor,
     } else {
       Lose(LossReason::kInFlight);
     }
-    if (sync_ && status.ok() && !*got_message_) {
+    if (bare_.is_sync() && status.ok() && !*got_message_) {
       // What gRPC says, which has looked already.
       status =
           grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "No message returned for unary request");
     }
     Report(status.error_code());
-    if (methods != nullptr) methods->Proceed();
+    if (methods != nullptr) return methods->Proceed();
+    if (bare_.has_callback()) bare_.RunCallback();
   }
 
   void TakeMessage(InterceptorBatchMethods* methods) {
@@ -279,9 +297,10 @@ class CallTracker : public Interceptor,
   std::atomic<bool> handed_over_{false};
   const std::string* backend_metadata_ = nullptr;  // of the factory's targets; null: not wanted
 
+  grpc::Channel& callback_owner_;
   const bool alone_;  // and unary
   const bool may_retry_;
-  SyncBatch sync_;  // once a synchronous RPC has performed it
+  BareBatch bare_;  // once it is performed without interceptors
   grpc::ByteBuffer request_;
   InterceptorBatchMethods* sending_ = nullptr;  // of the batch with the message, until it was sent
   MessageLite* message_ = nullptr;              // where the answer belongs
@@ -324,7 +343,7 @@ Interceptor* CallTrackerFactory::CreateClientInterceptor(ClientRpcInfo* info) {
   // gRPC's global factory adds to each RPC.
   const bool alone = alone_ && grpc::internal::g_global_client_interceptor_factory == nullptr;
   auto* const tracker = new CallTracker(std::move(starting_rpc->lease_), *info, *targets_,
-                                        starting_rpc->began_, alone);
+                                        starting_rpc->began_, *callback_owner_, alone);
   if (tracker->is_hook()) starting_rpc->hook_ = tracker;
   return tracker;
 }

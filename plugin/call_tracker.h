@@ -1,8 +1,9 @@
 // The interceptor of every RPC that goes through a pool: gives the lease back when the RPC ends,
 // has it sent again if it is unary and no server saw it, and reports to the observer.
 //
-// A synchronous unary RPC that has no other interceptor goes without, which saves a twentieth of
-// it: its batch tells of its end (sync_batch.h). The tracker is then only told of a cancellation.
+// A unary RPC that has no other interceptor, and is synchronous or has a callback function, goes
+// without, which saves a twentieth of it: its batch tells of its end (bare_batch.h). The tracker is
+// then only told of a cancellation.
 //
 // The factory is the last of a member channel's interceptor factories, so that its interceptors are
 // next to the wire: they see the status before the user's do.

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +26,9 @@
 namespace predial {
 namespace {
 
+using echo::v1::Echo;
 using echo::v1::EchoRequest;
+using echo::v1::EchoResponse;
 using grpc::StatusCode;
 using grpc::experimental::InterceptionHookPoints;
 using std::chrono::system_clock;
@@ -312,6 +315,62 @@ TEST_P(LeftAloneTest, Streams) {
 }
 
 INSTANTIATE_TEST_SUITE_P(One, LeftAloneTest, testing::Values(UnaryApi::kSync), NameOfUnaryApi);
+
+// All that an RPC with a callback function needs, owned by that function.
+struct OwnedRpc {
+  grpc::ClientContext context;
+  EchoResponse response;
+};
+
+class FunctionTest : public ResendTest {
+ protected:
+  // What the message of the answer is, or else the status.
+  std::future<std::string> Start(const std::string& message, bool throws = false) {
+    auto rpc = std::make_shared<OwnedRpc>();
+    rpc->context.set_deadline(Patiently());
+    auto promise = std::make_shared<std::promise<std::string>>();
+    std::future<std::string> result = promise->get_future();
+    const EchoRequest request = Message(message);  // gone when this returns
+    OwnedRpc& owned = *rpc;
+    Echo::NewStub(channel_)->async()->Unary(
+        &owned.context, &request, &owned.response,
+        [rpc = std::move(rpc), promise, throws](const grpc::Status& status) mutable {
+          const std::string answer = status.ok() ? rpc->response.message() : status.error_message();
+          rpc.reset();
+          promise->set_value(answer);
+          if (throws) throw std::runtime_error("of the user's");
+        });
+    return result;
+  }
+};
+
+TEST_P(FunctionTest, TheCallerNeedNotKeepTheRequestNorTheFunctionTheContext) {
+  Connect(server_.target());
+  EXPECT_EQ(Start("resent").get(), "resent");
+  EXPECT_EQ(retried(), 1);
+  options_.dialer = nullptr;
+  Connect(server_.target());
+  EXPECT_EQ(Start("sent").get(), "sent");
+  EXPECT_EQ(retried(), 0);
+}
+
+TEST_P(FunctionTest, AnExceptionOfTheUsersEndsWithTheFunction) {
+  Connect(server_.target());
+  EXPECT_EQ(Start("resent", /*throws=*/true).get(), "resent");
+  options_.dialer = nullptr;
+  Connect(server_.target());
+  EXPECT_EQ(Start("sent", /*throws=*/true).get(), "sent");
+  EXPECT_EQ(Start("again").get(), "again");
+}
+
+TEST_P(FunctionTest, ManyAtATime) {
+  Connect(server_.target());
+  std::vector<std::future<std::string>> results;
+  for (int i = 0; i < 100; ++i) results.push_back(Start(absl::StrCat(i)));
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(results[i].get(), absl::StrCat(i));
+}
+
+INSTANTIATE_TEST_SUITE_P(One, FunctionTest, testing::Values(UnaryApi::kFunction), NameOfUnaryApi);
 
 }  // namespace
 }  // namespace predial
