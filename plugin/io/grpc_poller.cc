@@ -68,8 +68,7 @@ bool GrpcPoller::Look(Duration wait) {
 void GrpcPoller::Run() {
   pthread_setname_np(pthread_self(), "predial-grpc");
   for (;;) {
-    while (Look(Duration::zero())) {
-    }
+    for (int in_vain = 0; in_vain < kLooks;) in_vain = Look(Duration::zero()) ? 0 : in_vain + 1;
     {
       std::unique_lock<Mutex> lock(mutex_);
       const auto wanted = [this]()

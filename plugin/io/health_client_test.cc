@@ -7,7 +7,9 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "examples/echo/echo_server_lib.h"
 #include "grpcpp/create_channel.h"
@@ -20,6 +22,8 @@
 #include "plugin/io/health_test_util.h"
 #include "plugin/io/io_test_util.h"
 #include "plugin/io/unique_fd.h"
+#include "plugin/testing/script.h"
+#include "plugin/testing/scripted_server.h"
 
 namespace predial {
 namespace {
@@ -195,6 +199,22 @@ TEST_F(HealthClientTest, WatchOfAServerWithoutHealthService) {
   const auto server = StartEchoServer(options);
   StartWatch(OrdinaryChannel(AddressOf(*server)));
   EXPECT_EQ(reports_.Take(), HealthResult::kUnimplemented);
+}
+
+// What idle connections get completes nothing, and gRPC reads from one connection at a time. The
+// server is none of gRPC's, which would poll for the client, too.
+TEST_F(HealthClientTest, ACheckIsAnsweredBesideManyIdleConnections) {
+  constexpr int kIdle = 200;
+  ScriptedServer server;
+  const absl::StatusOr<Address> address = Address::Parse(server.address());
+  ASSERT_TRUE(address.ok()) << address.status();
+  std::vector<std::shared_ptr<grpc::Channel>> idle;
+  for (int i = 0; i < kIdle; ++i) {
+    idle.push_back(MemberChannel(*address));
+    ASSERT_EQ(Check(idle.back()), HealthResult::kUnimplemented);
+  }
+  server.DoOnAll({Step::Ping()});
+  EXPECT_EQ(Check(MemberChannel(*address), std::chrono::seconds(2)), HealthResult::kUnimplemented);
 }
 
 TEST_F(HealthClientTest, WatchOfAServiceThatTheServerDoesNotKnow) {
