@@ -146,6 +146,7 @@ ChannelPool::ChannelPool(Config config, std::shared_ptr<Runtime> runtime)
       member_args_(config_.args),
       dialer_(config_.options.dialer != nullptr ? config_.options.dialer
                                                 : CreateTcpDialer(config_.options.socket)),
+      adoption_(config_.adoption),
       core_(ToPolicy(config_.options, config_.mode), std::random_device()(), loop_.Now()) {
   const grpc_channel_args args = config_.args.c_channel_args();
   // gRPC takes the one that is for tests for the authority, too.

@@ -31,6 +31,7 @@
 #include "plugin/io/resolver.h"
 #include "plugin/io/runtime.h"
 #include "plugin/io/scout.h"
+#include "plugin/io/socket_adoption.h"
 #include "plugin/io/socket_pool.h"
 #include "plugin/io/state_watch.h"
 #include "plugin/io/target.h"
@@ -51,6 +52,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
     grpc::ChannelArguments args;  // the user's
     std::shared_ptr<grpc::ChannelCredentials> credentials;
     MemberMode mode;
+    // Whether managed members are to have pre-dialed sockets; else why not.
+    absl::Status adoption;
     SharedInterceptorFactories interceptors;
     std::vector<std::string> warnings;  // for Stats()
   };
@@ -88,6 +91,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   struct MemberConnection {
     EndpointId endpoint;
     Time connecting_since{};
+    bool grpc_dials = false;  // not over a socket that was dialed here
     std::unique_ptr<MemberSetup> setup;      // until it is ready
     std::unique_ptr<ConnectionWatch> watch;  // once it is ready; null if gRPC dialed
     std::unique_ptr<StateWatch> state;       // once it is ready, of a managed one
@@ -159,9 +163,13 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // A new target anchor in the place of the present one.
   void RenewAnchor();
   void RetireAnchor();
-  // A managed member's channel, over `socket`; null: gRPC dials `grpc_target`.
-  std::shared_ptr<grpc::Channel> CreateManagedMember(const std::string& grpc_target,
-                                                     DialedSocket* socket);
+  // A managed member's channel, over `socket`, if gRPC is to adopt it; else gRPC dials the endpoint.
+  MemberSetup::Wrapped CreateManagedMember(const ResolvedEndpoint& endpoint, DialedSocket* socket);
+  // Whether managed members of an endpoint there have pre-dialed sockets.
+  bool MayAdopt(const ResolvedEndpoint& endpoint) const;
+  // Of the user's dialer, the first socket is spent on seeing whether gRPC can adopt such. True: it
+  // was this one.
+  bool SpendOnTrial(DialedSocket& socket);
   // An endpoint's anchor, if there is to be one.
   void StartAnchor(EndpointId endpoint);
   // What RPCs get while the pool is suspended.
@@ -196,6 +204,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   std::shared_ptr<Dialer> dialer_;
 
   // --- Of the loop's thread.
+  absl::Status adoption_;  // at first the configuration's
   PoolCore core_;
   std::unique_ptr<Resolver> resolver_;
   std::vector<ResolvedEndpoint> resolved_;  // the last answer
@@ -212,6 +221,9 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   uint64_t anchor_rpcs_seen_ = 0;
   std::set<Slot*> old_anchors_;  // while RPCs still run on them
   PoolStats counts_;             // only what happened so far
+  const std::shared_ptr<AdoptionCounters> adoptions_ = std::make_shared<AdoptionCounters>();
+  bool dialer_tried_ = false;
+  std::vector<std::string> warnings_;  // beside the configuration's
   EventLoop::TimerId tick_ = EventLoop::TimerId::kNone;
   Time tick_at_ = Time::max();
   EventLoop::TimerId attention_ = EventLoop::TimerId::kNone;

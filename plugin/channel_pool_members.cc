@@ -1,6 +1,8 @@
 // What becomes of members: set up, closed, going away, worn, failing, silent.
 #include <grpc/support/log.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -8,6 +10,7 @@
 #include "plugin/io/channel_factory.h"
 #include "plugin/io/dialer.h"
 #include "plugin/io/tcp_silence.h"
+#include "plugin/mode.h"
 
 namespace predial {
 namespace {
@@ -33,23 +36,63 @@ void ChannelPool::Do(const Connect& order) {
   if (config_.mode.managed) {
     setup.managed = {config_.mode.secure,
                      absl::ToChronoNanoseconds(config_.options.socket.connect_timeout)};
-    setup.wrap = [this, target = endpoint.resolved.GrpcTarget()](DialedSocket* socket) {
-      return CreateManagedMember(target, socket);
+    setup.wrap = [this, resolved = endpoint.resolved](DialedSocket* socket) {
+      return CreateManagedMember(resolved, socket);
     };
+    setup.keep = [this](DialedSocket& socket) { return SpendOnTrial(socket); };
   } else {
     setup.wrap = [this](DialedSocket* socket) {
-      return CreateMemberChannel(std::move(socket->fd), member_args_, MakeFactories());
+      return MemberSetup::Wrapped{
+          CreateMemberChannel(std::move(socket->fd), member_args_, MakeFactories())};
     };
   }
+  // Without adoption there is no use for a socket, even if there is where to take it from.
+  const bool dials = config_.mode.managed && !adoption_.ok();
+  member.grpc_dials = dials || endpoint.sockets == nullptr;
   member.setup = std::make_unique<MemberSetup>(
-      loop_, runtime_->poller(), endpoint.sockets.get(), std::move(setup),
+      loop_, runtime_->poller(), member.grpc_dials ? nullptr : endpoint.sockets.get(),
+      std::move(setup),
       [this, id] { OnPeerClosed(id); },
       [this, id](absl::StatusOr<ReadyMember> ready) { OnSetUp(id, std::move(ready)); });
 }
 
-std::shared_ptr<grpc::Channel> ChannelPool::CreateManagedMember(const std::string& grpc_target,
-                                                                DialedSocket* /*socket*/) {
-  return CreateOrdinaryChannel(grpc_target, config_.credentials, member_args_, MakeFactories());
+bool ChannelPool::MayAdopt(const ResolvedEndpoint& endpoint) const {
+  return adoption_.ok() && !endpoint.addresses.empty() &&
+         std::all_of(endpoint.addresses.begin(), endpoint.addresses.end(),
+                     [](const Address& address) {
+                       return address.family() == AF_INET || address.family() == AF_INET6;
+                     });
+}
+
+bool ChannelPool::SpendOnTrial(DialedSocket& socket) {
+  if (config_.options.dialer == nullptr || std::exchange(dialer_tried_, true)) return false;
+  adoption_ = SocketAdoption::TryLike(std::move(socket.fd));
+  if (adoption_.ok()) return true;
+  warnings_.push_back(AdoptionWarning(
+      config_.target.text,
+      absl::StrCat("of PoolOptions::dialer's sockets: ", adoption_.message())));
+  for (auto& [id, endpoint] : endpoints_) {
+    if (endpoint.sockets != nullptr) endpoint.sockets->SetSpares(0);
+  }
+  return true;
+}
+
+MemberSetup::Wrapped ChannelPool::CreateManagedMember(const ResolvedEndpoint& endpoint,
+                                                      DialedSocket* socket) {
+  grpc::ChannelArguments args = member_args_;
+  std::unique_ptr<SocketAdoption> adoption;
+  std::string grpc_target = endpoint.GrpcTarget();
+  if (socket != nullptr && adoption_.ok()) {
+    adoption = std::make_unique<SocketAdoption>(adoptions_);
+    if (adoption->AddTo(args)) {
+      grpc_target = socket->peer.ToGrpcTarget();
+      adoption->Offer(std::move(socket->fd));
+    } else {
+      adoption.reset();
+    }
+  }
+  return {CreateOrdinaryChannel(grpc_target, config_.credentials, args, MakeFactories()),
+          std::move(adoption)};
 }
 
 void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
@@ -86,8 +129,8 @@ void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
 void ChannelPool::CountDial(const MemberConnection& member, bool connected,
                             const absl::StatusOr<ReadyMember>& ready) {
   const bool handshake = DialResultOf(ready.status()) == DialResult::kHandshake;
-  const bool grpc_dialed = endpoints_.at(member.endpoint).sockets == nullptr;
-  if (!handshake && !grpc_dialed) return;
+  if (member.grpc_dials) ++counts_.dials_by_grpc;
+  if (!handshake && !member.grpc_dials) return;
   OnDialed(member.endpoint, connected && !handshake ? absl::OkStatus() : ready.status(),
            loop_.Now() - member.connecting_since);
 }

@@ -53,7 +53,7 @@ void ChannelPool::Do(const AddEndpoint& order) {
   EndpointConnections& endpoint = endpoints_[id];
   endpoint.resolved = *resolved;
 
-  if (!config_.mode.managed) {
+  if (!config_.mode.managed || MayAdopt(*resolved)) {
     const PoolOptions& options = config_.options;
     SocketPoolOptions sockets;
     sockets.addresses = resolved->addresses;
@@ -162,7 +162,8 @@ void ChannelPool::Do(const LimitRpcs& order) {
 
 void ChannelPool::Do(const SetSpares& order) {
   SocketPool* const sockets = endpoints_.at(order.endpoint).sockets.get();
-  if (sockets != nullptr) sockets->SetSpares(order.count);
+  if (sockets == nullptr) return;
+  sockets->SetSpares(config_.mode.managed && !adoption_.ok() ? 0 : order.count);
 }
 
 void ChannelPool::Do(const WakeAnchor& order) {

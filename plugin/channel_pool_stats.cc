@@ -80,6 +80,12 @@ PoolStats ChannelPool::MakeStats() {
   stats.mode = config_.mode.name();
   stats.mode_reason = config_.mode.reason;
   stats.warnings = config_.warnings;
+  stats.warnings.insert(stats.warnings.end(), warnings_.begin(), warnings_.end());
+  if (config_.mode.managed) {
+    stats.adoption = adoption_.ok() ? "ok" : std::string(adoption_.message());
+    stats.sockets_adopted = adoptions_->adopted.load();
+    stats.dials_by_grpc += adoptions_->dialed.load();
+  }
   stats.state = Name(connectivity_.Get());
   stats.connections_min = config_.options.connections_min;
   stats.connections_max = config_.options.connections_max;

@@ -1,5 +1,7 @@
 #include "plugin/mode.h"
 
+#include <grpc/support/log.h>
+
 #include <typeinfo>
 #include <vector>
 
@@ -27,6 +29,15 @@ bool NamesLbPolicy(absl::string_view service_config) {
 }
 
 }  // namespace
+
+std::string AdoptionWarning(const std::string& target, absl::string_view reason) {
+  std::string warning = absl::StrCat("predial: ", target,
+                                     ": gRPC dials by itself, without PoolOptions::dialer, socket "
+                                     "options and spares, because it cannot be given sockets: ",
+                                     reason);
+  gpr_log(GPR_ERROR, "%s", warning.c_str());
+  return warning;
+}
 
 absl::StatusOr<MemberMode> ChooseMode(PoolOptions::Mode wanted, absl::string_view target,
                                       const grpc::ChannelCredentials& credentials,

@@ -26,6 +26,9 @@ struct MemberMode {
   const char* name() const { return managed ? "managed" : "fd"; }
 };
 
+// Says, in the log too, that pre-dialed sockets are of no use, and why.
+std::string AdoptionWarning(const std::string& target, absl::string_view reason);
+
 // INVALID_ARGUMENT: `wanted` is kFd, but something given needs an ordinary channel; names it.
 absl::StatusOr<MemberMode> ChooseMode(PoolOptions::Mode wanted, absl::string_view target,
                                       const grpc::ChannelCredentials& credentials,

@@ -14,6 +14,7 @@
 #include "plugin/connectivity.h"
 #include "plugin/io/fork_guard.h"
 #include "plugin/io/per_process.h"
+#include "plugin/io/socket_adoption.h"
 #include "plugin/io/target.h"
 #include "plugin/lame_channel.h"
 #include "plugin/member_table.h"
@@ -24,7 +25,7 @@ namespace predial {
 namespace {
 
 // What the target is made into, and the members' mode.
-absl::Status Choose(const std::string& target, const PoolOptions& options,
+absl::Status ChooseMembers(const std::string& target, const PoolOptions& options,
                     ChannelPool::Config& config) {
   if (config.credentials == nullptr) {
     return absl::InvalidArgumentError(
@@ -70,6 +71,15 @@ std::vector<std::string> CheckDescriptorLimit(const std::string& target,
   return {std::move(warning)};
 }
 
+// Whether gRPC can be given sockets for channels with these arguments.
+absl::Status CheckAdoption(const grpc::ChannelArguments& args) {
+  absl::Status status = SocketAdoption::Available();
+  if (!status.ok()) return status;
+  grpc::ChannelArguments copy = args;
+  if (SocketAdoption(std::make_shared<AdoptionCounters>()).AddTo(copy)) return absl::OkStatus();
+  return absl::FailedPreconditionError("the channel arguments have a socket mutator of their own");
+}
+
 Lease Choose(const grpc::ClientContext& context, ChannelPool& pool) {
   const std::string& affinity = pool.options().affinity_metadata;
   if (affinity.empty()) return pool.table().Acquire();
@@ -87,7 +97,7 @@ absl::StatusOr<std::shared_ptr<PooledChannel>> PooledChannel::TryCreate(
   config.args = args;
   absl::Status status = CheckProcess();
   if (status.ok()) status = options.Validate();
-  if (status.ok()) status = Choose(target, options, config);
+  if (status.ok()) status = ChooseMembers(target, options, config);
   if (!status.ok()) {
     return absl::Status(status.code(),
                         absl::StrCat("PooledChannel to \"", target, "\": ", status.message()));
@@ -97,6 +107,12 @@ absl::StatusOr<std::shared_ptr<PooledChannel>> PooledChannel::TryCreate(
   config.options = options;
   config.interceptors = std::make_shared<const InterceptorFactories>(std::move(interceptors));
   config.warnings = CheckDescriptorLimit(target, options);
+  if (config.mode.managed && !config.mode.whole_target) {
+    config.adoption = CheckAdoption(args);
+    if (!config.adoption.ok()) {
+      config.warnings.push_back(AdoptionWarning(target, config.adoption.message()));
+    }
+  }
   return std::shared_ptr<PooledChannel>(new PooledChannel(ChannelPool::Create(std::move(config))));
 }
 

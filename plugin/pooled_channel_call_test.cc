@@ -42,7 +42,7 @@ class PooledChannelCallTest : public testing::TestWithParam<ChannelKind> {
     return result_.status;
   }
 
-  const ApiServer server_;
+  const ApiServer server_{ServerOptionsOf(GetParam())};
   grpc::ClientContext context_;
   CallResult result_;
 };

@@ -11,22 +11,28 @@ MemberSetup::MemberSetup(EventLoop& loop, GrpcPoller& poller, SocketPool* socket
                          absl::AnyInvocable<void()> on_closed, Done done)
     : loop_(loop),
       poller_(poller),
+      sockets_(sockets),
       options_(std::move(options)),
       done_(std::move(done)),
       closed_(std::make_shared<Closed>(Closed{this, std::move(on_closed)})) {
-  if (sockets == nullptr) {
+  if (sockets_ != nullptr) {
+    Take();
+  } else {
     member_.dial_began = loop_.Now();
-    member_.channel = options_.wrap(nullptr);
+    member_.channel = options_.wrap(nullptr).channel;
     Connect();
-    return;
   }
+}
+
+void MemberSetup::Take() {
   checkout_ =
-      sockets->Take([this](absl::StatusOr<DialedSocket> taken) { OnTaken(std::move(taken)); });
+      sockets_->Take([this](absl::StatusOr<DialedSocket> taken) { OnTaken(std::move(taken)); });
 }
 
 void MemberSetup::OnTaken(absl::StatusOr<DialedSocket> taken) {
   checkout_.reset();
   if (!taken.ok()) return Finish(taken.status());
+  if (options_.keep != nullptr && options_.keep(*taken)) return Take();
   connected_ = true;
   socket_ = *std::move(taken);
   member_.dial_began = socket_->dial_began;
@@ -61,7 +67,9 @@ void MemberSetup::Wrap(bool http2) {
   });
   if (!watch.ok()) return Fail(DialResultOf(watch.status()), watch.status().message());
   member_.watch = *std::move(watch);
-  member_.channel = options_.wrap(&*socket_);
+  Wrapped wrapped = options_.wrap(&*socket_);
+  member_.channel = std::move(wrapped.channel);
+  adoption_ = std::move(wrapped.adoption);
   if (options_.managed) return Connect();
   if (http2 && !options_.prime) return Succeed();
   Prime(http2);
@@ -82,15 +90,17 @@ void MemberSetup::Connect() {
   connect_ = std::make_unique<ChannelConnect>(
       loop_, poller_, member_.channel,
       ChannelConnect::Options{options_.managed->connect_timeout, options_.managed->secure,
-                              /*dialed=*/connected_},
+                              /*dialed=*/adoption_ != nullptr},
       [this](absl::Status status) {
         connect_.reset();
         const DialResult result = DialResultOf(status);
         connected_ |= result == DialResult::kOk || result == DialResult::kHandshake ||
                       result == DialResult::kNotHttp2;
         if (!status.ok()) return Fail(result, status.message());
-        // What gRPC has connected is then another socket, or will soon be seen to have ended.
-        if (closed_early_) member_.watch.reset();
+        // gRPC has dialed another one, or will soon be seen to have lost this one.
+        const bool adopted =
+            adoption_ != nullptr && !adoption_->Withdraw().valid() && !closed_early_;
+        if (!adopted) member_.watch.reset();
         if (!options_.prime) return Succeed();
         Prime(/*http2=*/true);
       });

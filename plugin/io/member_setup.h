@@ -31,6 +31,7 @@
 #include "plugin/io/grpc_poller.h"
 #include "plugin/io/health_client.h"
 #include "plugin/io/preface_wait.h"
+#include "plugin/io/socket_adoption.h"
 #include "plugin/io/socket_pool.h"
 
 namespace predial {
@@ -46,6 +47,11 @@ struct ReadyMember {
 
 class MemberSetup {
  public:
+  struct Wrapped {
+    std::shared_ptr<grpc::Channel> channel;
+    // Has the socket on offer. Null: the channel is not a managed one, or dials.
+    std::unique_ptr<SocketAdoption> adoption = nullptr;
+  };
   struct Options {
     std::string endpoint;  // for messages
     Duration settings_wait;
@@ -54,15 +60,17 @@ class MemberSetup {
     // Ask by a health check even if it shows its SETTINGS: a server that hangs may have sent them
     // before.
     bool prime = false;
-    // Wraps the socket: CreateMemberChannel with the pool's arguments. Without a SocketPool, the
-    // channel dials, and `socket` is null.
-    std::function<std::shared_ptr<grpc::Channel>(DialedSocket* socket)> wrap;
+    // Makes the channel: CreateMemberChannel with the pool's arguments over `socket`, or an ordinary
+    // one that has been offered it. Null without a SocketPool: the channel dials.
+    std::function<Wrapped(DialedSocket* socket)> wrap;
     // Of a managed member.
     struct Managed {
       bool secure = false;       // not in plaintext
       Duration connect_timeout;  // of the handshake; without a SocketPool, of the dial too
     };
     std::optional<Managed> managed = std::nullopt;
+    // May keep the socket for a purpose of its own: another one is then taken. Null: none is kept.
+    std::function<bool(DialedSocket& socket)> keep = nullptr;
   };
   using Done = absl::AnyInvocable<void(absl::StatusOr<ReadyMember>)>;
 
@@ -78,6 +86,7 @@ class MemberSetup {
   MemberSetup& operator=(const MemberSetup&) = delete;
 
  private:
+  void Take();
   void OnTaken(absl::StatusOr<DialedSocket> taken);
   void OnPreface(absl::StatusOr<ServerPreface> preface);
   void Wrap(bool http2);
@@ -90,6 +99,7 @@ class MemberSetup {
 
   EventLoop& loop_;
   GrpcPoller& poller_;
+  SocketPool* const sockets_;
   const Options options_;
   Done done_;
 
@@ -100,6 +110,7 @@ class MemberSetup {
   std::optional<DialedSocket> socket_;
   std::unique_ptr<PrefaceWait> preface_;
   ReadyMember member_;
+  std::unique_ptr<SocketAdoption> adoption_;
   bool closed_early_ = false;  // while a managed member's channel was connecting
   std::unique_ptr<ChannelConnect> connect_;
   std::unique_ptr<HealthCheck> prime_;

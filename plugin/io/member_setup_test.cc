@@ -104,7 +104,7 @@ class MemberSetupTest : public testing::Test {
     options_.health_timeout = kTestPatience;
     options_.wrap = [this](DialedSocket* socket) {
       wrapped_.Put(true);
-      return CreateMemberChannel(std::move(socket->fd), {}, {});
+      return MemberSetup::Wrapped{CreateMemberChannel(std::move(socket->fd), {}, {})};
     };
   }
   ~MemberSetupTest() override { Stop(); }
