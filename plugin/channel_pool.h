@@ -1,14 +1,14 @@
 // ChannelPool: carries out what PoolCore decides, for one target, and tells it what happened.
 //
-// Threads: Create(), table(), events(), options(), connectivity(), callback_owner(), Stats(),
-// Shutdown() and
-//          Abandon() from any thread; the rest on the event loop's thread.
+// Threads: Create(), table(), events(), options(), managed(), connectivity(), callback_owner(),
+//          Stats(), Shutdown() and Abandon() from any thread; the rest on the event loop's thread.
 // Ownership: what the loop calls back into (sockets, watches, timers) is owned here and goes, on
 //            the loop's thread, before the pool does. A pool that was abandoned keeps itself alive
 //            until the last RPC on it has ended.
 #pragma once
 
 #include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <condition_variable>
@@ -32,8 +32,10 @@
 #include "plugin/io/runtime.h"
 #include "plugin/io/scout.h"
 #include "plugin/io/socket_pool.h"
+#include "plugin/io/state_watch.h"
 #include "plugin/io/target.h"
 #include "plugin/member_table.h"
+#include "plugin/mode.h"
 #include "plugin/mutex.h"
 #include "plugin/options.h"
 #include "plugin/overflow.h"
@@ -47,6 +49,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
     Target target;
     PoolOptions options;          // valid
     grpc::ChannelArguments args;  // the user's
+    std::shared_ptr<grpc::ChannelCredentials> credentials;
+    MemberMode mode;
     SharedInterceptorFactories interceptors;
     std::vector<std::string> warnings;  // for Stats()
   };
@@ -61,6 +65,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   MemberTable& table() { return *targets_->table; }
   PoolEvents* events() { return targets_->events.get(); }  // null without an observer
   const PoolOptions& options() const { return config_.options; }
+  // Members are ordinary channels.
+  bool managed() const { return config_.mode.managed; }
   Connectivity& connectivity() { return connectivity_; }
   // What an RPC gets its member from instead of table(); null with OverflowPolicy::kShare.
   Overflow* overflow() { return overflow_.get(); }
@@ -81,14 +87,16 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
  private:
   struct MemberConnection {
     EndpointId endpoint;
+    Time connecting_since{};
     std::unique_ptr<MemberSetup> setup;      // until it is ready
-    std::unique_ptr<ConnectionWatch> watch;  // once it is ready
+    std::unique_ptr<ConnectionWatch> watch;  // once it is ready; null if gRPC dialed
+    std::unique_ptr<StateWatch> state;       // once it is ready, of a managed one
     Slot* slot = nullptr;                    // once it is ready
     std::unique_ptr<HealthCheck> check;      // while one is under way
   };
   struct EndpointConnections {
     ResolvedEndpoint resolved;
-    std::unique_ptr<SocketPool> sockets;
+    std::unique_ptr<SocketPool> sockets;  // null if gRPC dials
     // Null when health is off, and while suspended.
     std::unique_ptr<Anchor> anchor;
     std::unique_ptr<Scout> scout;
@@ -143,11 +151,17 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void CreateOverflow(std::shared_ptr<CheckoutQueue> queue);
   // The most RPCs at a time on a connection whose peer allows `peer_limit`; 0 means any number.
   uint32_t StreamLimit(uint32_t peer_limit) const;
+  // What counts as dials of a member's set-up, beside those of a SocketPool.
+  void CountDial(const MemberConnection& member, bool connected,
+                 const absl::StatusOr<ReadyMember>& ready);
   InterceptorFactories MakeFactories() const;
 
   // A new target anchor in the place of the present one.
   void RenewAnchor();
   void RetireAnchor();
+  // A managed member's channel, over `socket`; null: gRPC dials `grpc_target`.
+  std::shared_ptr<grpc::Channel> CreateManagedMember(const std::string& grpc_target,
+                                                     DialedSocket* socket);
   // An endpoint's anchor, if there is to be one.
   void StartAnchor(EndpointId endpoint);
   // What RPCs get while the pool is suspended.

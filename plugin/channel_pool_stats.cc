@@ -77,6 +77,8 @@ void ChannelPool::AddBackends(PoolStats& stats) const {
 PoolStats ChannelPool::MakeStats() {
   PoolStats stats = counts_;
   stats.target = config_.target.text;
+  stats.mode = config_.mode.name();
+  stats.mode_reason = config_.mode.reason;
   stats.warnings = config_.warnings;
   stats.state = Name(connectivity_.Get());
   stats.connections_min = config_.options.connections_min;
@@ -105,7 +107,7 @@ PoolStats ChannelPool::MakeStats() {
   for (const auto& [id, connections] : endpoints_) {
     EndpointStats& endpoint = endpoints[id];
     endpoint.address = connections.resolved.Key();
-    endpoint.spares = connections.sockets->spares();
+    if (connections.sockets != nullptr) endpoint.spares = connections.sockets->spares();
     endpoint.last_error = connections.last_error;
     endpoint.rpcs = connections.retired_rpcs;
     if (auto known = core_.endpoints().find(id); known != core_.endpoints().end()) {

@@ -115,7 +115,6 @@ TEST(PooledChannelErrorsTest, TargetsThatCannotBe) {
       {"ipv6:[::g]:50051", "::g"},
       {"ipv4:", "the address is missing"},
       {"unix:", "missing"},
-      {"xds:///orders", "xds"},
       {"bogus:///orders:1", "bogus"},
       {"dns://8.8.8.8/orders:1", "8.8.8.8"},
       {"a host:1", "a host"},
@@ -146,16 +145,21 @@ TEST(PooledChannelErrorsTest, CredentialsThatItCannotUse) {
   ExpectFails(creation, absl::StatusCode::kInvalidArgument,
               {"credentials are null", "InsecureChannelCredentials"});
   creation.credentials = grpc::SslCredentials({});
-  ExpectFails(creation, absl::StatusCode::kUnimplemented, {"TLS", "yet", "grpc::CreateChannel"});
+  creation.options.mode = PoolOptions::Mode::kFd;
+  ExpectFails(creation, absl::StatusCode::kInvalidArgument, {"mode is kFd", "credentials"});
 }
 
 TEST(PooledChannelErrorsTest, ArgumentsThatItCannotHonor) {
   Creation creation;
+  creation.options.mode = PoolOptions::Mode::kFd;
   creation.args.SetServiceConfigJSON("{}");
-  ExpectFails(creation, absl::StatusCode::kUnimplemented, {"service_config", "yet"});
+  ExpectFails(creation, absl::StatusCode::kInvalidArgument, {"mode is kFd", "service_config"});
   creation.args = {};
   creation.args.SetLoadBalancingPolicyName("round_robin");
-  ExpectFails(creation, absl::StatusCode::kUnimplemented, {"lb_policy_name", "yet"});
+  ExpectFails(creation, absl::StatusCode::kInvalidArgument, {"mode is kFd", "lb_policy_name"});
+  creation.args = {};
+  creation.target = "xds:///orders";
+  ExpectFails(creation, absl::StatusCode::kInvalidArgument, {"mode is kFd", "xds"});
 }
 
 TEST(PooledChannelErrorsTest, EveryApiGetsTheReason) {

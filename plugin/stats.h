@@ -48,6 +48,9 @@ struct PoolStats {
   std::string target;
   // READY, CONNECTING, … as grpc_connectivity_state names them without the prefix.
   std::string state;
+  // "fd" or "managed": see PoolOptions::Mode; and why.
+  std::string mode;
+  std::string mode_reason;
   std::vector<EndpointStats> endpoints;
   std::vector<BackendStats> backends;
 

@@ -3,6 +3,11 @@
 //   take a socket --> look for the server's SETTINGS --> wrap --> [prime: one health check] -->
 //   done
 //
+// A managed member is an ordinary channel, and brought to READY instead, which proves as much:
+//
+//   [take a socket --> look for SETTINGS, if in plaintext -->] wrap --> connect --> [prime] -->
+//   done
+//
 // A server that shows its SETTINGS is known to speak HTTP/2 and is not asked; one that waits for
 // the client to speak first is asked by a health check, whose answer, whatever it is, proves the
 // connection.
@@ -14,11 +19,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "plugin/core/types.h"
+#include "plugin/io/channel_connect.h"
 #include "plugin/io/connection_watch.h"
 #include "plugin/io/event_loop.h"
 #include "plugin/io/grpc_poller.h"
@@ -30,9 +37,10 @@ namespace predial {
 
 struct ReadyMember {
   std::shared_ptr<grpc::Channel> channel;
-  // Tells when the connection closes, by what on_closed() of the set-up was.
+  // Tells when the connection closes, by what on_closed() of the set-up was. Null if gRPC dialed.
   std::unique_ptr<ConnectionWatch> watch;
-  uint32_t stream_limit = 0;  // the peer's; 0: none
+  uint32_t stream_limit = 0;        // the peer's; 0: none, or not seen
+  bool stream_limit_known = false;  // it was seen, or its absence was
   Time dial_began{};
 };
 
@@ -46,14 +54,22 @@ class MemberSetup {
     // Ask by a health check even if it shows its SETTINGS: a server that hangs may have sent them
     // before.
     bool prime = false;
-    // Wraps the socket: CreateMemberChannel with the pool's arguments.
-    std::function<std::shared_ptr<grpc::Channel>(UniqueFd)> wrap;
+    // Wraps the socket: CreateMemberChannel with the pool's arguments. Without a SocketPool, the
+    // channel dials, and `socket` is null.
+    std::function<std::shared_ptr<grpc::Channel>(DialedSocket* socket)> wrap;
+    // Of a managed member.
+    struct Managed {
+      bool secure = false;       // not in plaintext
+      Duration connect_timeout;  // of the handshake; without a SocketPool, of the dial too
+    };
+    std::optional<Managed> managed = std::nullopt;
   };
   using Done = absl::AnyInvocable<void(absl::StatusOr<ReadyMember>)>;
 
   // `done` is called once, unless the set-up is destroyed before, and may destroy it. A failure is
-  // a DialError(). `on_closed` is called when the connection closes after that.
-  MemberSetup(EventLoop& loop, GrpcPoller& poller, SocketPool& sockets, Options options,
+  // a DialError(). `on_closed` is called when the connection closes after that. `sockets` may be
+  // null for a managed member.
+  MemberSetup(EventLoop& loop, GrpcPoller& poller, SocketPool* sockets, Options options,
               absl::AnyInvocable<void()> on_closed, Done done);
   // Whether there was a connection: if not, what failed is the dial.
   bool connected() const { return connected_; }
@@ -64,6 +80,9 @@ class MemberSetup {
  private:
   void OnTaken(absl::StatusOr<DialedSocket> taken);
   void OnPreface(absl::StatusOr<ServerPreface> preface);
+  void Wrap(bool http2);
+  void OnClosedEarly();
+  void Connect();
   void Prime(bool http2);
   void Succeed();
   void Fail(DialResult result, absl::string_view cause);
@@ -78,9 +97,11 @@ class MemberSetup {
 
   // One step after the other.
   std::unique_ptr<SocketPool::Checkout> checkout_;
-  UniqueFd fd_;
+  std::optional<DialedSocket> socket_;
   std::unique_ptr<PrefaceWait> preface_;
   ReadyMember member_;
+  bool closed_early_ = false;  // while a managed member's channel was connecting
+  std::unique_ptr<ChannelConnect> connect_;
   std::unique_ptr<HealthCheck> prime_;
 
   // Where ConnectionWatch reports to: first to this set-up, then to on_closed.
