@@ -23,68 +23,10 @@
 #include "plugin/io/adoption_self_test.h"
 #include "plugin/io/grpc_socket_mutator.h"
 #include "plugin/io/io_test_util.h"
-#include "proto/echo.grpc.pb.h"
+#include "plugin/io/peer_server.h"
 
 namespace predial {
 namespace {
-
-using echo::v1::Echo;
-using echo::v1::EchoRequest;
-using echo::v1::EchoResponse;
-
-// Answers with the address that the connection comes from, as gRPC writes it.
-class PeerServer {
- public:
-  explicit PeerServer(const std::string& address) {
-    int port = 0;
-    grpc::ServerBuilder builder;
-    // Not for a second server, whoever's, on the same port.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
-    builder.RegisterService(&service_);
-    server_ = builder.BuildAndStart();
-    const size_t colon = address.rfind(':');
-    address_ = absl::StrCat(address.substr(0, colon), ":", port);
-  }
-  ~PeerServer() {
-    if (server_ != nullptr) server_->Shutdown();
-  }
-
-  bool listens() const { return server_ != nullptr; }
-  // For Address::Parse(). Not of a unix socket.
-  const std::string& address() const { return address_; }
-
- private:
-  class Service final : public Echo::Service {
-    grpc::Status Unary(grpc::ServerContext* context, const EchoRequest*,
-                       EchoResponse* response) override {
-      response->set_message(context->peer());
-      return grpc::Status::OK;
-    }
-  };
-
-  Service service_;
-  std::unique_ptr<grpc::Server> server_;
-  std::string address_;
-};
-
-// As our dialers do it: one connect() that does not block, and poll() for its end.
-UniqueFd Dial(const Address& peer, int protocol = 0) {
-  UniqueFd fd(socket(peer.family(), SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol));
-  if (!fd.valid()) return fd;
-  EXPECT_NE(connect(fd.get(), peer.sockaddr_ptr(), peer.size()), 0);
-  EXPECT_EQ(errno, EINPROGRESS);
-  EXPECT_TRUE(WaitFor(fd.get(), POLLOUT));
-  return fd;
-}
-
-// What PeerServer says about the peer of a connection from `socket`.
-std::string NameOf(const UniqueFd& socket) {
-  std::string name = LocalAddress(socket.get()).ToGrpcTarget();
-  // The server has it percent-encoded.
-  return absl::StartsWith(name, "ipv6:[::1]") ? absl::StrCat("ipv6:%5B::1%5D", name.substr(10))
-                                              : name;
-}
 
 class SocketAdoptionTest : public ::testing::Test {
  protected:
@@ -94,17 +36,6 @@ class SocketAdoptionTest : public ::testing::Test {
     args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     EXPECT_TRUE(adoption.AddTo(args));
     return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), args);
-  }
-
-  // The peer that the server saw, or the RPC's error.
-  static std::string PeerOf(const std::shared_ptr<grpc::Channel>& channel,
-                            bool wait_for_ready = false) {
-    grpc::ClientContext context;
-    context.set_wait_for_ready(wait_for_ready);
-    context.set_deadline(std::chrono::system_clock::now() + kTestPatience);
-    EchoResponse response;
-    const grpc::Status status = Echo::NewStub(channel)->Unary(&context, EchoRequest(), &response);
-    return status.ok() ? response.message() : absl::StrCat("failed: ", status.error_message());
   }
 
   void ExpectCounters(int adopted, int dialed) const {
@@ -117,7 +48,7 @@ class SocketAdoptionTest : public ::testing::Test {
     PeerServer server(address);
     if (!server.listens()) GTEST_SKIP() << "no " << address << " on this host";
     const Address peer = *Address::Parse(server.address());
-    UniqueFd socket = Dial(peer, protocol);
+    UniqueFd socket = DialWithoutBlocking(peer, protocol);
     if (!socket.valid()) GTEST_SKIP() << "no such protocol on this host";
     const std::string name = NameOf(socket);
     SocketAdoption adoption(counters_);
@@ -156,7 +87,7 @@ TEST_F(SocketAdoptionTest, AdoptsForEachConnection) {
   const std::string address = server->address();
   const Address peer = *Address::Parse(address);
   SocketAdoption adoption(counters_);
-  UniqueFd first = Dial(peer);
+  UniqueFd first = DialWithoutBlocking(peer);
   const std::string first_name = NameOf(first);
   adoption.Offer(std::move(first));
   const auto channel = Channel(adoption, peer.ToGrpcTarget());
@@ -164,7 +95,7 @@ TEST_F(SocketAdoptionTest, AdoptsForEachConnection) {
 
   server.reset();
   server = std::make_unique<PeerServer>(address);
-  UniqueFd second = Dial(peer);
+  UniqueFd second = DialWithoutBlocking(peer);
   const std::string second_name = NameOf(second);
   adoption.Offer(std::move(second));
   EXPECT_EQ(PeerOf(channel, /*wait_for_ready=*/true), second_name);
@@ -176,7 +107,7 @@ TEST_F(SocketAdoptionTest, AdoptsForEachConnection) {
 TEST_F(SocketAdoptionTest, KeepsTheOptionsOfTheSocketAndIsNotInherited) {
   PeerServer server("127.0.0.1:0");
   const Address peer = *Address::Parse(server.address());
-  UniqueFd socket = Dial(peer);
+  UniqueFd socket = DialWithoutBlocking(peer);
   ASSERT_EQ(fcntl(socket.get(), F_SETFL, 0), 0);  // has it block, which gRPC must not
   const int timeout_ms = 12345;
   setsockopt(socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
@@ -213,7 +144,7 @@ TEST_F(SocketAdoptionTest, GrpcDialsWhenNothingIsOffered) {
 TEST_F(SocketAdoptionTest, GrpcDialsInsteadOfADeadSocket) {
   PeerServer server("127.0.0.1:0");
   const UniqueFd listener = ListenOn("127.0.0.1:0");
-  UniqueFd dead = Dial(LocalAddress(listener.get()));
+  UniqueFd dead = DialWithoutBlocking(LocalAddress(listener.get()));
   UniqueFd(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
   EXPECT_TRUE(WaitFor(dead.get(), POLLRDHUP));
   ExpectDialed(std::move(dead), Address::Parse(server.address())->ToGrpcTarget());
@@ -259,8 +190,8 @@ TEST_F(SocketAdoptionTest, ASocketWhoseConnectBlockedCostsOneBackoff) {
 TEST_F(SocketAdoptionTest, TryLikeKnowsOurDialersSockets) {
   const UniqueFd listener = ListenOn("127.0.0.1:0");
   const Address peer = LocalAddress(listener.get());
-  EXPECT_TRUE(SocketAdoption::TryLike(Dial(peer)).ok());
-  UniqueFd asked_again = Dial(peer);
+  EXPECT_TRUE(SocketAdoption::TryLike(DialWithoutBlocking(peer)).ok());
+  UniqueFd asked_again = DialWithoutBlocking(peer);
   ASSERT_EQ(connect(asked_again.get(), peer.sockaddr_ptr(), peer.size()), 0);
   EXPECT_FALSE(SocketAdoption::TryLike(std::move(asked_again)).ok());
 }
@@ -274,13 +205,13 @@ TEST_F(SocketAdoptionTest, ClosesWhatIsNotTaken) {
     grpc::ChannelArguments args;
     SocketAdoption adoption(counters_);
     ASSERT_TRUE(adoption.AddTo(args));
-    adoption.Offer(Dial(peer));
-    adoption.Offer(Dial(peer));  // instead
+    adoption.Offer(DialWithoutBlocking(peer));
+    adoption.Offer(DialWithoutBlocking(peer));  // instead
     EXPECT_EQ(OpenFds(), before + 1);
     const UniqueFd back = adoption.Withdraw();
     EXPECT_TRUE(back.valid());
     EXPECT_FALSE(adoption.Withdraw().valid());
-    adoption.Offer(Dial(peer));
+    adoption.Offer(DialWithoutBlocking(peer));
     EXPECT_EQ(OpenFds(), before + 2);
   }
   EXPECT_EQ(OpenFds(), before);
@@ -291,7 +222,7 @@ TEST_F(SocketAdoptionTest, TheChannelMayOutliveIt) {
   PeerServer server("127.0.0.1:0");
   const Address peer = *Address::Parse(server.address());
   auto adoption = std::make_unique<SocketAdoption>(counters_);
-  UniqueFd socket = Dial(peer);
+  UniqueFd socket = DialWithoutBlocking(peer);
   const std::string name = NameOf(socket);
   adoption->Offer(std::move(socket));
   const auto channel = Channel(*adoption, peer.ToGrpcTarget());
@@ -323,7 +254,7 @@ TEST_F(SocketAdoptionTest, WithoutTheSelfTestEveryChannelDials) {
   SocketAdoption adoption(counters_);
   EXPECT_FALSE(adoption.AddTo(args));
   EXPECT_EQ(args.c_channel_args().num_args, grpc::ChannelArguments().c_channel_args().num_args);
-  adoption.Offer(Dial(peer));
+  adoption.Offer(DialWithoutBlocking(peer));
   const auto channel =
       grpc::CreateCustomChannel(peer.ToGrpcTarget(), grpc::InsecureChannelCredentials(), args);
   EXPECT_FALSE(absl::StartsWith(PeerOf(channel), "failed"));
@@ -351,7 +282,7 @@ TEST_F(SocketAdoptionTest, IsThreadSafe) {
       for (int round = 0; round < kRounds; ++round) {
         SocketAdoption adoption(counters_);
         std::thread offers([&] {
-          adoption.Offer(Dial(peer));
+          adoption.Offer(DialWithoutBlocking(peer));
           if (UniqueFd back = adoption.Withdraw(); back.valid()) adoption.Offer(std::move(back));
         });
         const auto channel = Channel(adoption, peer.ToGrpcTarget());
