@@ -74,7 +74,9 @@ inline std::shared_ptr<grpc::ServerCredentials> ServerCredentialsOf(ChannelKind 
   grpc::SslServerCredentialsOptions options(
       kind == ChannelKind::kTls ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
                                 : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
-  const TestCertificates::Identity& server = Certificates().server();
+  // Beside its addresses, names by which tests call it.
+  static const TestCertificates::Identity server =
+      Certificates().Server({"localhost", "127.0.0.1", "::1", "orders.example", "one-rpc.example"});
   options.pem_root_certs = Certificates().ca();
   options.pem_key_cert_pairs.push_back({server.key, server.certificate});
   return grpc::SslServerCredentials(options);

@@ -91,7 +91,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   struct MemberConnection {
     EndpointId endpoint;
     Time connecting_since{};
-    bool grpc_dials = false;  // not over a socket that was dialed here
+    bool grpc_dials = false;                 // not over a socket that was dialed here
     std::unique_ptr<MemberSetup> setup;      // until it is ready
     std::unique_ptr<ConnectionWatch> watch;  // once it is ready; null if gRPC dialed
     std::unique_ptr<StateWatch> state;       // once it is ready, of a managed one
@@ -163,7 +163,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // A new target anchor in the place of the present one.
   void RenewAnchor();
   void RetireAnchor();
-  // A managed member's channel, over `socket`, if gRPC is to adopt it; else gRPC dials the endpoint.
+  // A managed member's channel, over `socket`, if gRPC is to adopt it; else gRPC dials the
+  // endpoint.
   MemberSetup::Wrapped CreateManagedMember(const ResolvedEndpoint& endpoint, DialedSocket* socket);
   // Whether managed members of an endpoint there have pre-dialed sockets.
   bool MayAdopt(const ResolvedEndpoint& endpoint) const;

@@ -51,8 +51,7 @@ void ChannelPool::Do(const Connect& order) {
   member.grpc_dials = dials || endpoint.sockets == nullptr;
   member.setup = std::make_unique<MemberSetup>(
       loop_, runtime_->poller(), member.grpc_dials ? nullptr : endpoint.sockets.get(),
-      std::move(setup),
-      [this, id] { OnPeerClosed(id); },
+      std::move(setup), [this, id] { OnPeerClosed(id); },
       [this, id](absl::StatusOr<ReadyMember> ready) { OnSetUp(id, std::move(ready)); });
 }
 
@@ -68,9 +67,9 @@ bool ChannelPool::SpendOnTrial(DialedSocket& socket) {
   if (config_.options.dialer == nullptr || std::exchange(dialer_tried_, true)) return false;
   adoption_ = SocketAdoption::TryLike(std::move(socket.fd));
   if (adoption_.ok()) return true;
-  warnings_.push_back(AdoptionWarning(
-      config_.target.text,
-      absl::StrCat("of PoolOptions::dialer's sockets: ", adoption_.message())));
+  warnings_.push_back(
+      AdoptionWarning(config_.target.text,
+                      absl::StrCat("of PoolOptions::dialer's sockets: ", adoption_.message())));
   for (auto& [id, endpoint] : endpoints_) {
     if (endpoint.sockets != nullptr) endpoint.sockets->SetSpares(0);
   }

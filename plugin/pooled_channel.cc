@@ -26,7 +26,7 @@ namespace {
 
 // What the target is made into, and the members' mode.
 absl::Status ChooseMembers(const std::string& target, const PoolOptions& options,
-                    ChannelPool::Config& config) {
+                           ChannelPool::Config& config) {
   if (config.credentials == nullptr) {
     return absl::InvalidArgumentError(
         "the credentials are null; pass grpc::InsecureChannelCredentials()");

@@ -196,8 +196,8 @@ TEST_P(PooledChannelOwnerTest, ChannelsMayGoAtAnyTime) {
         } else {
           PoolOptions options;
           if (GetParam() == ChannelKind::kManaged) options.mode = PoolOptions::Mode::kManaged;
-          channel = PooledChannel::Create(server_.target(), ChannelCredentialsOf(GetParam()),
-                                          options);
+          channel =
+              PooledChannel::Create(server_.target(), ChannelCredentialsOf(GetParam()), options);
         }
         if (i % 2 != 0) continue;
         EXPECT_TRUE(predial::Echo(*Echo::NewStub(channel)).ok());

@@ -60,8 +60,8 @@ class MemberSetup {
     // Ask by a health check even if it shows its SETTINGS: a server that hangs may have sent them
     // before.
     bool prime = false;
-    // Makes the channel: CreateMemberChannel with the pool's arguments over `socket`, or an ordinary
-    // one that has been offered it. Null without a SocketPool: the channel dials.
+    // Makes the channel: CreateMemberChannel with the pool's arguments over `socket`, or an
+    // ordinary one that has been offered it. Null without a SocketPool: the channel dials.
     std::function<Wrapped(DialedSocket* socket)> wrap;
     // Of a managed member.
     struct Managed {
