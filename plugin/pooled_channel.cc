@@ -12,6 +12,7 @@
 #include "plugin/channel_access.h"
 #include "plugin/channel_pool.h"
 #include "plugin/connectivity.h"
+#include "plugin/io/exit_guard.h"
 #include "plugin/io/fork_guard.h"
 #include "plugin/io/per_process.h"
 #include "plugin/io/socket_adoption.h"
@@ -107,6 +108,7 @@ absl::StatusOr<std::shared_ptr<PooledChannel>> PooledChannel::TryCreate(
   config.options = options;
   config.interceptors = std::make_shared<const InterceptorFactories>(std::move(interceptors));
   config.warnings = CheckDescriptorLimit(target, options);
+  if (config.mode.secure) ArmExitGuard();
   if (config.mode.whole_target) {
     config.adoption = absl::FailedPreconditionError("gRPC resolves and balances the target");
   } else if (config.mode.managed) {

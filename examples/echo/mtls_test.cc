@@ -6,8 +6,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "examples/echo/echo_server_lib.h"
 #include "examples/echo/process.h"
 #include "gmock/gmock.h"
+#include "grpcpp/security/server_credentials.h"
 #include "gtest/gtest.h"
 #include "plugin/testing/test_certificates.h"
 
@@ -41,6 +43,23 @@ TEST(MtlsTest, TheScriptSucceeds) {
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_THAT(ended.out, HasSubstr("errors             0\n"));
   EXPECT_THAT(ended.out, HasSubstr("\nOK: 2000 RPCs over mutual TLS"));
+}
+
+// While the pool still connects. Without ExitGuard about every seventh run crashed.
+TEST(MtlsTest, AShortProgramEndsInPeace) {
+  TestCertificates certificates;
+  EchoServerOptions options;
+  grpc::SslServerCredentialsOptions tls(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  tls.pem_key_cert_pairs.push_back({certificates.server().key, certificates.server().certificate});
+  options.credentials = grpc::SslServerCredentials(tls);
+  const auto server = EchoServer::Start(options);
+  ASSERT_TRUE(server.ok()) << server.status();
+  for (int i = 0; i < 30; ++i) {
+    const Ended ended = RunToEnd({"examples/echo/echo_client", "--rpcs=1", "--threads=1",
+                                  absl::StrCat("--target=", (*server)->address()),
+                                  absl::StrCat("--tls_ca=", certificates.ca_path())});
+    ASSERT_EQ(ended.code, 0) << ended.out << ended.err;
+  }
 }
 
 TEST(MtlsTest, SaysWhatIsWrongAboutTheFlags) {

@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "plugin/io/exit_guard.h"
 #include "plugin/io/fork_guard.h"
 
 namespace predial {
@@ -68,7 +69,11 @@ bool GrpcPoller::Look(Duration wait) {
 void GrpcPoller::Run() {
   pthread_setname_np(pthread_self(), "predial-grpc");
   for (;;) {
-    while (Look(Duration::zero())) {
+    {
+      const ExitTurn turn;
+      if (!turn.allowed()) return;
+      while (Look(Duration::zero())) {
+      }
     }
     {
       std::unique_lock<Mutex> lock(mutex_);
@@ -78,6 +83,8 @@ void GrpcPoller::Run() {
       if (stopping_) return;
       if (urgent_ == 0) continue;
     }
+    const ExitTurn turn;
+    if (!turn.allowed()) return;
     Look(kInterval);
   }
 }
