@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <random>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -29,13 +30,18 @@ BackoffPolicy ToPolicy(const BackoffOptions& options) {
 
 PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   PoolPolicy policy;
-  policy.sizing = {options.connections_min,
-                   options.connections_max,
-                   options.streams_per_connection_target,
-                   ToDuration(options.idle_timeout),
-                   options.streams_per_connection_max,
-                   options.connections_idle_min,
-                   options.sizing};
+  policy.sizing.min = options.connections_min;
+  policy.sizing.max = options.connections_max;
+  if (options.streams_per_connection_target > 0) {
+    policy.sizing.streams_target = options.streams_per_connection_target;
+  } else {
+    const int processors = static_cast<int>(std::thread::hardware_concurrency());  // 0: unknown
+    policy.sizing.parallel_max = 2 * std::max(1, processors);
+  }
+  policy.sizing.idle_timeout = ToDuration(options.idle_timeout);
+  policy.sizing.streams_max = options.streams_per_connection_max;
+  policy.sizing.idle_min = options.connections_idle_min;
+  policy.sizing.kind = options.sizing;
   policy.backoff = ToPolicy(options.backoff);
   policy.health = {options.health.enabled, ToDuration(options.health.interval),
                    options.health.failures_max, options.health.panic_threshold};

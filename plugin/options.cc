@@ -87,7 +87,7 @@ absl::Status PoolOptions::Validate() const {
                      connections_max, "): lower the one or raise the other")));
   }
   check.Range("connections_min", connections_min, 1, kConnectionsLimit);
-  check.Range("streams_per_connection_target", streams_per_connection_target, 1, 1000000);
+  check.Range("streams_per_connection_target", streams_per_connection_target, 0, 1000000);
   check.Range("connections_idle_min", connections_idle_min, 0, connections_max);
   check.Range("streams_per_connection_max", streams_per_connection_max, 0, 1000000);
   check.Range("waiters_max", waiters_max, 1, 1000000);

@@ -117,10 +117,12 @@ struct PoolOptions {
   // and those that take no more RPCs and finish their last. Default 16; range [1, 1024].
   int connections_max = 16;
 
-  // The pool grows when the RPCs in flight exceed this many per connection (or 80 % of the peer's
-  // SETTINGS_MAX_CONCURRENT_STREAMS, or of streams_per_connection_max, if that is less). Default
-  // 32; range [1, 1000000].
-  int streams_per_connection_target = 32;
+  // The pool grows when the RPCs in flight exceed this many per connection, or 80 % of the peer's
+  // SETTINGS_MAX_CONCURRENT_STREAMS, or of streams_per_connection_max. Default 0: 32, and then for
+  // no more than two connections for each processor of this machine (the same number for each
+  // endpoint): beyond that, only stream limits make it grow, as connections that cannot be served
+  // at the same time cost CPU and bring nothing. Range [0, 1000000].
+  int streams_per_connection_target = 0;
 
   // Connections kept beyond those that the load needs, within connections_max: for loads that come
   // at once. Default 0; range [0, connections_max].

@@ -86,7 +86,7 @@ Settings AllSettings() {
       [](O& o) { o.connections_min = 1; });
   s.Add<int>(
       "streams_per_connection_target", [](O& o) -> int& { return o.streams_per_connection_target; },
-      1, 1000000);
+      0, 1000000);
   s.Add<int>(
       "connections_idle_min", [](O& o) -> int& { return o.connections_idle_min; }, 0, 16);
   s.Add<int>(

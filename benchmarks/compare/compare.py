@@ -19,10 +19,12 @@ import cost_scenarios
 import link_scenarios
 import load_scenarios
 import scenario
+import sizing_scenarios
 from contest import Contest
 from processes import Error, end_on_sigterm
 
-SCENARIOS = load_scenarios.SCENARIOS + link_scenarios.SCENARIOS + cost_scenarios.SCENARIOS
+SCENARIOS = (load_scenarios.SCENARIOS + link_scenarios.SCENARIOS + sizing_scenarios.SCENARIOS
+             + cost_scenarios.SCENARIOS)
 # Relative to the runfiles, where `bazel run` starts it.
 BINARIES = {
     "compare_client": "benchmarks/compare/compare_client",

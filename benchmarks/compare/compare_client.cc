@@ -13,6 +13,7 @@
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -29,12 +30,15 @@ ABSL_FLAG(std::string, contender, "pooled", predial::kContenderKinds);
 ABSL_FLAG(std::vector<std::string>, address, {},
           "where the echo server listens, 127.0.0.1:PORT; several, for arrivals and idle: a "
           "contender for each, in turn");
-ABSL_FLAG(std::string, load, "callers",
-          "callers (closed-loop, callback API), threads (closed-loop, synchronous), arrivals "
-          "(open-loop), mixed (arrivals, beside --callers that move --beside_bytes), burst "
-          "(--callers RPCs within --within), streams (--callers open streams), first (one RPC, and "
-          "another one after --idle) or idle (--callers RPCs, and none for --idle)");
+ABSL_FLAG(
+    std::string, load, "callers",
+    "callers (closed-loop, callback API), threads (closed-loop, synchronous), arrivals "
+    "(open-loop), mixed (arrivals, beside --callers that move --beside_bytes), steps (callers, "
+    "each number of --steps for --warmup and --length), burst "
+    "(--callers RPCs within --within), streams (--callers open streams), first (one RPC, and "
+    "another one after --idle) or idle (--callers RPCs, and none for --idle)");
 ABSL_FLAG(int, callers, 1, "RPCs at a time; threads; RPCs of a burst; streams");
+ABSL_FLAG(std::vector<std::string>, steps, {}, "for steps: RPCs at a time, one after the other");
 ABSL_FLAG(double, rate, 1000, "RPCs per second, for arrivals and mixed");
 ABSL_FLAG(absl::Duration, warmup, absl::Seconds(1), "before it counts");
 ABSL_FLAG(absl::Duration, length, absl::Seconds(5), "of what counts");
@@ -103,6 +107,24 @@ std::string RunIdle(const std::vector<Contender>& contenders, const RpcShape& sh
                       ",\"cpu_seconds\":", CpuSeconds() - before);
 }
 
+absl::StatusOr<std::string> RunSteps(const Contender& contender, const RpcShape& shape,
+                                     const LoadTimes& times) {
+  std::string steps;
+  int64_t lost = 0;
+  for (const std::string& step : absl::GetFlag(FLAGS_steps)) {
+    int callers = 0;
+    if (!absl::SimpleAtoi(step, &callers)) {
+      return absl::InvalidArgumentError(absl::StrCat("'", step, "' in --steps is no number"));
+    }
+    const absl::StatusOr<LoadReport> report = RunCallers(contender, shape, callers, times);
+    if (!report.ok()) return report.status();
+    absl::StrAppend(&steps, steps.empty() ? "" : ",", "{", AsJson(*report), "}");
+    lost += report->lost;
+  }
+  if (steps.empty()) return absl::InvalidArgumentError("--steps is missing");
+  return absl::StrCat("\"lost\":", lost, ",\"steps\":[", steps, "]");
+}
+
 absl::StatusOr<std::string> RunLoad(const std::vector<Contender>& contenders) {
   const std::string load = absl::GetFlag(FLAGS_load);
   const int callers = absl::GetFlag(FLAGS_callers);
@@ -115,6 +137,7 @@ absl::StatusOr<std::string> RunLoad(const std::vector<Contender>& contenders) {
   const Contender& contender = contenders[0];
   if (load == "callers") return OrError(RunCallers(contender, shape, callers, times));
   if (load == "threads") return OrError(RunThreads(contender, shape, callers, times));
+  if (load == "steps") return RunSteps(contender, shape, times);
   if (load == "arrivals") return OrError(RunArrivals(contenders, shape, rate, times));
   if (load == "burst") {
     return OrError(RunBurst(contender, shape, callers, absl::GetFlag(FLAGS_within)));

@@ -200,7 +200,10 @@ class PoolCore {
   // Why the pool has the size that it has, or is on the way to.
   const std::string& size_reason() const { return sizing_.reason(); }
   // RPCs in flight on a member that mean that another one is wanted.
-  int streams_per_member() const { return sizing_.StreamsPerMember(stream_limit_); }
+  int streams_per_member() const {
+    return sizing_.StreamsPerMember(stream_limit_, static_cast<int>(members_.size()),
+                                    usable_endpoints());
+  }
 
  private:
   struct Tally {
@@ -224,7 +227,9 @@ class PoolCore {
   // Once it is ready, another one goes.
   void KeepMaximum(Time now, Actions& actions);
   void CheckQuiet(Time now, Actions& actions);
-  // Sizing: sizing_load.cc. The members' part of `load`, before it is taken over.
+  // Sizing: sizing_load.cc.
+  int usable_endpoints() const;
+  // The members' part of `load`, before it is taken over.
   SizeController::Load LoadOf(const LoadSample& load) const;
   void JudgeLoad(Time now, const SizeController::Load& load);
   // Rotation: rotation.cc.

@@ -14,10 +14,7 @@ constexpr int kWeightMax = OutlierJudge::kFull;
 }  // namespace
 
 int PoolCore::wanted() const {
-  const int usable =
-      static_cast<int>(std::count_if(endpoints_.begin(), endpoints_.end(),
-                                     [&](const auto& entry) { return IsUsable(entry.second); }));
-  return std::max(sizing_.wanted(), std::min(usable, policy_.sizing.max));
+  return std::max(sizing_.wanted(), std::min(usable_endpoints(), policy_.sizing.max));
 }
 
 void PoolCore::Reconcile(Time now, Actions& actions) {

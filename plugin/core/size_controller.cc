@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,7 +29,7 @@ SizeController::SizeController(const SizingPolicy& policy, uint64_t seed, Time s
 
 std::optional<SizeController::Change> SizeController::OnLoad(Time now, const Load& load) {
   const int64_t in_flight = load.in_flight + load.anchor + load.waiting;
-  demand_.OnLoad(now, in_flight, load.stream_limit);
+  demand_.OnLoad(now, in_flight, load.stream_limit, load.endpoints);
   if (adaptive_) {
     AdaptiveSizing::Sample sample;
     sample.in_flight = in_flight;
@@ -86,7 +87,11 @@ std::string SizeController::Reason(const Load& load, int from) const {
   std::string text = absl::StrCat(load.in_flight, " RPCs in flight");
   if (load.waiting > 0) absl::StrAppend(&text, ", ", load.waiting, " that wait for a place");
   if (load.anchor > 0) absl::StrAppend(&text, ", ", load.anchor, " that found no connection");
-  absl::StrAppend(&text, "; ", StreamsPerMember(load.stream_limit), " to a connection");
+  // What made them so many.
+  const int each = StreamsPerMember(load.stream_limit, demand_.wanted() - 1, load.endpoints);
+  if (each < std::numeric_limits<int>::max()) {
+    absl::StrAppend(&text, "; ", each, " to a connection");
+  }
   if (policy_.idle_min > 0) absl::StrAppend(&text, ", and ", policy_.idle_min, " idle ones");
   const int needed = demand_.wanted();
   if (needed > from) return text;

@@ -34,6 +34,7 @@ class SizeController {
     Duration latency = {};
     int ready = 0;              // members now
     uint32_t stream_limit = 0;  // the peer's, 0 if it has none
+    int endpoints = 1;          // in use
   };
   // size() has become another one.
   struct Change {
@@ -49,9 +50,9 @@ class SizeController {
   int Kept(Time now) const;
   // When Kept() will fall if no load comes; Time::max() if it will not.
   Time NextShrink(Time now) const;
-  // RPCs in flight on one member that are a reason to look at the load.
-  int StreamsPerMember(uint32_t stream_limit) const {
-    return demand_.StreamsPerMember(stream_limit);
+  // RPCs in flight on one of `members` that are a reason to look at the load.
+  int StreamsPerMember(uint32_t stream_limit, int members, int endpoints) const {
+    return demand_.StreamsPerMember(stream_limit, members, endpoints);
   }
 
   // Kept() as of the last load, and why.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace predial {
 
@@ -13,24 +14,41 @@ Sizing::Sizing(const SizingPolicy& policy, Time start)
       needed_(policy.max, start - policy.idle_timeout),
       banded_(policy.max, start - policy.idle_timeout) {}
 
-int Sizing::StreamsPerMember(uint32_t stream_limit) const {
+int Sizing::Roomy(uint32_t stream_limit) const {
   const auto own_limit = static_cast<uint32_t>(policy_.streams_max);
   if (own_limit > 0 && (stream_limit == 0 || own_limit < stream_limit)) stream_limit = own_limit;
-  if (stream_limit == 0) return policy_.streams_target;
-  const int64_t roomy = std::max<int64_t>(1, static_cast<int64_t>(stream_limit) * 4 / 5);
-  return static_cast<int>(std::min<int64_t>(policy_.streams_target, roomy));
+  if (stream_limit == 0) return 0;
+  constexpr int64_t kMost = std::numeric_limits<int>::max();
+  return static_cast<int>(std::clamp<int64_t>(int64_t{stream_limit} * 4 / 5, 1, kMost));
 }
 
-int Sizing::MembersFor(double in_flight, double each) const {
-  const double needed = std::ceil(in_flight / each) + policy_.idle_min;
+int Sizing::ParallelMax(int endpoints) const {
+  // More than max are never needed, so that the sum does not overflow.
+  const int parallel = std::min(policy_.parallel_max, policy_.max);
+  return endpoints <= 1 ? parallel : (parallel + endpoints - 1) / endpoints * endpoints;
+}
+
+int Sizing::StreamsPerMember(uint32_t stream_limit, int members, int endpoints) const {
+  const int roomy = Roomy(stream_limit);
+  const int limit = roomy == 0 ? std::numeric_limits<int>::max() : roomy;
+  const bool parallel = members >= ParallelMax(endpoints) + policy_.idle_min;
+  return parallel ? limit : std::min(policy_.streams_target, limit);
+}
+
+int Sizing::MembersFor(double in_flight, double share, uint32_t stream_limit, int endpoints) const {
+  double needed = std::min<double>(std::ceil(in_flight / (share * policy_.streams_target)),
+                                   ParallelMax(endpoints));
+  if (const int roomy = Roomy(stream_limit); roomy > 0) {
+    needed = std::max(needed, std::ceil(in_flight / (share * roomy)));
+  }
   return static_cast<int>(
-      std::clamp<double>(needed, static_cast<double>(policy_.min), policy_.max));
+      std::clamp<double>(needed + policy_.idle_min, static_cast<double>(policy_.min), policy_.max));
 }
 
-void Sizing::OnLoad(Time now, int64_t in_flight, uint32_t stream_limit) {
-  const int each = StreamsPerMember(stream_limit);
-  wanted_ = MembersFor(static_cast<double>(in_flight), each);
-  const int banded = MembersFor(static_cast<double>(in_flight), kBand * each);
+void Sizing::OnLoad(Time now, int64_t in_flight, uint32_t stream_limit, int endpoints) {
+  const auto load = static_cast<double>(in_flight);
+  wanted_ = MembersFor(load, 1, stream_limit, endpoints);
+  const int banded = MembersFor(load, kBand, stream_limit, endpoints);
   std::fill(needed_.begin(), needed_.begin() + wanted_, now);
   std::fill(banded_.begin(), banded_.begin() + banded, now);
   held_ = std::max(held_, wanted_);

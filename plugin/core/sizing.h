@@ -1,14 +1,18 @@
 // Sizing: how many members the load asks for. Pure.
 //
-// Grows at once. With L RPCs in flight or waiting for a place, and T of them to a member,
-// ceil(L / T) + idle_min members are needed, within [min, max], where T = min(streams_target, 80 %
-// of the stream limit: the peer's or streams_max): a member at its limit is full, so there is room
-// left for what arrives while the next one connects.
+// Grows at once. With L RPCs in flight or waiting for a place,
+//   max(min(ceil(L / streams_target), P), ceil(L / R)) + idle_min
+// members are needed, within [min, max].
+//   R  80 % of the stream limit (the peer's or streams_max): a member at its limit is full, so room
+//      is left for what arrives while the next one connects. Without a limit, no member for it
+//   P  parallel_max, rounded up to the same number for each endpoint: where no limit asks for them,
+//      more members than can be served at the same time only cost
 //
 // Shrinks late, and not far at a time. A member goes when all of this holds:
 //   three low runs  the load did not need it in three windows of idle_timeout / 3 in a row
 //   band            in the last of them it was never above 80 % of what the members left aim at
-//                   (kBand * T each), so that the next RPC does not bring the member back
+//                   (kBand times streams_target and R), so that the next RPC does not bring the
+//                   member back
 //   step cap        no more than half of the members go in one step, and the next step comes
 //                   kStepSpacing (a window, if that is shorter) later
 // A growth needs every member there is, so none goes within idle_timeout of it: that is the
@@ -18,6 +22,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "plugin/core/types.h"
@@ -37,6 +42,7 @@ struct SizingPolicy {
   int min = 2;
   int max = 16;
   int streams_target = 32;
+  int parallel_max = std::numeric_limits<int>::max();  // members for streams_target's sake
   Duration idle_timeout = std::chrono::seconds(30);
   int streams_max = 0;  // most RPCs at a time on one member; 0: no limit but the peer's
   int idle_min = 0;     // members beyond those that the load needs
@@ -52,8 +58,8 @@ class Sizing {
   Sizing(const SizingPolicy& policy, Time start);
 
   // `in_flight` RPCs, those that wait for a place included, were seen at `now`; `stream_limit` is
-  // the peer's, 0 if it has none.
-  void OnLoad(Time now, int64_t in_flight, uint32_t stream_limit);
+  // the peer's, 0 if it has none; `endpoints` are those in use.
+  void OnLoad(Time now, int64_t in_flight, uint32_t stream_limit, int endpoints = 1);
 
   // Members that the last load needs.
   int wanted() const { return wanted_; }
@@ -62,11 +68,15 @@ class Sizing {
   // When Kept() will fall if no load comes; Time::max() if it is at the minimum.
   Time NextShrink(Time now) const;
 
-  // RPCs in flight on one member above which another one is wanted.
-  int StreamsPerMember(uint32_t stream_limit) const;
+  // RPCs in flight on each of `members` above which another one is wanted.
+  int StreamsPerMember(uint32_t stream_limit, int members, int endpoints = 1) const;
 
  private:
-  int MembersFor(double in_flight, double each) const;
+  // 80 % of the stream limit; 0: there is none.
+  int Roomy(uint32_t stream_limit) const;
+  int ParallelMax(int endpoints) const;
+  // With `share` of what a member is to have.
+  int MembersFor(double in_flight, double share, uint32_t stream_limit, int endpoints) const;
   // What Kept() is without the step cap.
   int Needed(Time now) const;
   // When member number `count` may go.

@@ -1,10 +1,16 @@
 // Sizing: what a sample of the load says of all members together, and what is made of it.
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "plugin/core/pool_core.h"
 
 namespace predial {
+
+int PoolCore::usable_endpoints() const {
+  return static_cast<int>(std::count_if(endpoints_.begin(), endpoints_.end(),
+                                        [&](const auto& entry) { return IsUsable(entry.second); }));
+}
 
 SizeController::Load PoolCore::LoadOf(const LoadSample& load) const {
   SizeController::Load all;
@@ -28,6 +34,7 @@ SizeController::Load PoolCore::LoadOf(const LoadSample& load) const {
     }
   }
   all.stream_limit = stream_limit_;
+  all.endpoints = usable_endpoints();
   return all;
 }
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <utility>
 #include <vector>
 
@@ -44,9 +45,9 @@ TEST(SizingTest, APeersStreamLimitMakesItGrowSooner) {
   Sizing sizing = Make();
   sizing.OnLoad(kStart, 20, 5);  // 4 of 5 streams used per member
   EXPECT_EQ(sizing.wanted(), 5);
-  EXPECT_EQ(sizing.StreamsPerMember(1), 1);
-  EXPECT_EQ(sizing.StreamsPerMember(100), 10);
-  EXPECT_EQ(sizing.StreamsPerMember(0xFFFFFFFF), 10);
+  EXPECT_EQ(sizing.StreamsPerMember(1, 2), 1);
+  EXPECT_EQ(sizing.StreamsPerMember(100, 2), 10);
+  EXPECT_EQ(sizing.StreamsPerMember(0xFFFFFFFF, 2), 10);
 }
 
 TEST(SizingTest, AStreamLimitOfOnesOwnMakesItGrowSoonerToo) {
@@ -54,11 +55,11 @@ TEST(SizingTest, AStreamLimitOfOnesOwnMakesItGrowSoonerToo) {
   policy.streams_target = 10;
   policy.streams_max = 5;
   const Sizing sizing(policy, kStart);
-  EXPECT_EQ(sizing.StreamsPerMember(0), 4);
-  EXPECT_EQ(sizing.StreamsPerMember(100), 4);
-  EXPECT_EQ(sizing.StreamsPerMember(2), 1);
+  EXPECT_EQ(sizing.StreamsPerMember(0, 2), 4);
+  EXPECT_EQ(sizing.StreamsPerMember(100, 2), 4);
+  EXPECT_EQ(sizing.StreamsPerMember(2, 2), 1);
   policy.streams_max = 1;
-  EXPECT_EQ(Sizing(policy, kStart).StreamsPerMember(0), 1);
+  EXPECT_EQ(Sizing(policy, kStart).StreamsPerMember(0, 2), 1);
 }
 
 TEST(SizingTest, KeepsIdleMembersBeyondThoseInUse) {
@@ -180,8 +181,51 @@ TEST(SizingTest, ALoadThatComesAndGoesWithinTheIdleTimeoutChangesNothing) {
 TEST(SizingTest, ThousandRpcsAtALimitOfAHundredNeedMoreThanThirteen) {
   Sizing sizing(SizingPolicy(), kStart);
   sizing.OnLoad(kStart, 1000, 100);
-  EXPECT_EQ(sizing.StreamsPerMember(100), 32);
+  EXPECT_EQ(sizing.StreamsPerMember(100, 2), 32);
   EXPECT_EQ(sizing.wanted(), 16);
+}
+
+// Where no limit asks for them, members beyond those that run at the same time are none's gain.
+TEST(SizingTest, TheTargetAloneAsksForNoMoreThanParallelMax) {
+  SizingPolicy policy;
+  policy.parallel_max = 4;
+  Sizing sizing(policy, kStart);
+  sizing.OnLoad(kStart, 96, 0);
+  EXPECT_EQ(sizing.wanted(), 3);
+  EXPECT_EQ(sizing.StreamsPerMember(0, 3), 32);
+  sizing.OnLoad(kStart, 1000, 0);
+  EXPECT_EQ(sizing.wanted(), 4);
+  EXPECT_EQ(sizing.StreamsPerMember(0, 4), std::numeric_limits<int>::max());
+  // A limit does.
+  sizing.OnLoad(kStart, 1000, 100);
+  EXPECT_EQ(sizing.wanted(), 13);
+  EXPECT_EQ(sizing.StreamsPerMember(100, 3), 32);
+  EXPECT_EQ(sizing.StreamsPerMember(100, 4), 80);
+  // And where it asks for fewer, the target is for parallel_max all the same.
+  sizing.OnLoad(kStart, 130, 100);
+  EXPECT_EQ(sizing.wanted(), 4);
+}
+
+TEST(SizingTest, ParallelMaxIsTheSameForEachEndpoint) {
+  SizingPolicy policy;
+  policy.parallel_max = 4;
+  Sizing sizing(policy, kStart);
+  sizing.OnLoad(kStart, 1000, 0, 3);
+  EXPECT_EQ(sizing.wanted(), 6);
+  sizing.OnLoad(kStart, 1000, 0, 100);
+  EXPECT_EQ(sizing.wanted(), policy.max);
+  EXPECT_EQ(sizing.StreamsPerMember(0, 4, 3), 32);
+  EXPECT_EQ(sizing.StreamsPerMember(0, 6, 3), std::numeric_limits<int>::max());
+}
+
+TEST(SizingTest, IdleMembersComeOnTopOfParallelMax) {
+  SizingPolicy policy;
+  policy.parallel_max = 4;
+  policy.idle_min = 2;
+  Sizing sizing(policy, kStart);
+  sizing.OnLoad(kStart, 1000, 0);
+  EXPECT_EQ(sizing.wanted(), 6);
+  EXPECT_EQ(sizing.StreamsPerMember(0, 5), 32);
 }
 
 }  // namespace
