@@ -91,7 +91,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   struct MemberConnection {
     EndpointId endpoint;
     Time connecting_since{};
-    bool grpc_dials = false;                 // not over a socket that was dialed here
+    bool grpc_dials = false;  // not over a socket that was dialed here
+    bool draining = false;
     std::unique_ptr<MemberSetup> setup;      // until it is ready
     std::unique_ptr<ConnectionWatch> watch;  // once it is ready; null if gRPC dialed
     std::unique_ptr<StateWatch> state;       // once it is ready, of a managed one
@@ -184,6 +185,9 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // Tells gRPC, after `wait` and from then on ever more rarely, that the connections of the
   // lingering RPCs have ended: see WakeIfEnded().
   void WakeLingeringAfter(Duration wait);
+  // A managed member that was left may have lost its connection before its RPCs were sent, and wait
+  // for a backoff of its own: not while others are known to connect. Whether there are any.
+  bool WakeLeftChannels();
   PoolStats MakeStats();
   void AddLifetimes(PoolStats& stats) const;
   void AddDecisions(PoolStats& stats) const;

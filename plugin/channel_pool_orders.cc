@@ -102,8 +102,13 @@ void ChannelPool::Do(const RetireEndpoint& order) {
 void ChannelPool::Do(const RemoveEndpoint& order) { endpoints_.erase(order.endpoint); }
 
 void ChannelPool::Do(const Drain& order) {
-  Slot* slot = members_.at(order.member).slot;
-  if (!table().Close(slot)) return;  // the last lease will signal
+  MemberConnection& member = members_.at(order.member);
+  member.draining = true;
+  Slot* slot = member.slot;
+  if (!table().Close(slot)) {  // the last lease will signal
+    if (config_.mode.managed) WakeLingeringAfter(kLingeringWakeMin);
+    return;
+  }
   // Not at once: the core is in the middle of its orders.
   loop_.Post([self = shared_from_this(), slot] { self->OnSlotIdle(slot); });
 }
@@ -132,8 +137,23 @@ void ChannelPool::WakeLingeringAfter(Duration wait) {
     for (const auto& [slot, endpoint] : lingering_) {
       if (slot->socket() != nullptr) WakeIfEnded(*slot->socket());
     }
-    if (!lingering_.empty()) WakeLingeringAfter(std::min(2 * wait, kLingeringWakeMax));
+    const bool waiting = WakeLeftChannels();
+    if (!lingering_.empty() || waiting) WakeLingeringAfter(std::min(2 * wait, kLingeringWakeMax));
   });
+}
+
+bool ChannelPool::WakeLeftChannels() {
+  if (!config_.mode.managed) return false;
+  std::vector<Slot*> left;
+  for (const auto& [slot, endpoint] : lingering_) left.push_back(slot);
+  for (const auto& [id, member] : members_) {
+    if (member.draining) left.push_back(member.slot);
+  }
+  for (Slot* slot : left) {
+    if (core_.state() != PoolState::kReady || slot->in_flight() == 0) continue;
+    grpc::experimental::ChannelResetConnectionBackoff(slot->channel().get());
+  }
+  return !left.empty();
 }
 
 void ChannelPool::Do(const Check& order) {
@@ -173,6 +193,7 @@ void ChannelPool::Do(const WakeAnchor& order) {
 }
 
 void ChannelPool::Do(const WakeTargetAnchor&) {
+  WakeLeftChannels();
   // RPCs may be waiting on anchors of earlier outages, too.
   for (const Slot* old : old_anchors_) {
     grpc::experimental::ChannelResetConnectionBackoff(old->channel().get());
@@ -198,6 +219,7 @@ void ChannelPool::Do(const SetState& order) {
             MissingReason().c_str());
   }
   connectivity_.Set(ToGrpc(order.state));
+  if (order.state == PoolState::kReady) WakeLeftChannels();
   // It has just been through an outage: see Tick().
   if (order.state == PoolState::kReady && anchor_slot_->rpcs() > 0) RenewAnchor();
 }

@@ -256,6 +256,36 @@ TEST_P(PooledChannelManagedTest, LearnTheStreamLimitWhereItCanBeSeen) {
   EXPECT_EQ(channel->Stats().peer_max_concurrent_streams, IsSecure(GetParam()) ? 0u : 7u);
 }
 
+// What cannot be seen is assumed to be 100: so many as 80 % of that need.
+TEST_P(PooledChannelManagedTest, GrowByALimitThatTheyCannotSee) {
+  if (!IsSecure(GetParam())) return;
+  constexpr int kRpcs = 1000;
+  struct Rpc {
+    grpc::ClientContext context;
+    echo::v1::EchoRequest request;
+    echo::v1::EchoResponse response;
+  };
+  const auto channel = Connect();
+  const auto stub = echo::v1::Echo::NewStub(channel);
+  std::vector<std::unique_ptr<Rpc>> rpcs;
+  std::atomic<int> running{kRpcs};
+  for (int i = 0; i < kRpcs; ++i) {
+    rpcs.push_back(std::make_unique<Rpc>());
+    Rpc& rpc = *rpcs.back();
+    rpc.request.mutable_delay()->set_seconds(60);
+    stub->async()->Unary(
+        &rpc.context, &rpc.request, &rpc.response, [&](const grpc::Status& status) {
+          EXPECT_EQ(status.error_code(), grpc::StatusCode::CANCELLED) << status.error_message();
+          --running;
+        });
+  }
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 13)) << ReadyMembers(*channel);
+  EXPECT_EQ(channel->Stats().connections_wanted, 13);
+  EXPECT_EQ(channel->Stats().peer_max_concurrent_streams, 0u);
+  for (const auto& rpc : rpcs) rpc->context.TryCancel();
+  EXPECT_TRUE(Eventually([&] { return running == 0; }));
+}
+
 TEST_P(PooledChannelManagedTest, HonorAServiceConfig) {
   grpc::ChannelArguments args;
   args.SetServiceConfigJSON(R"({"methodConfig": [{"name": [{}], "timeout": "0.05s"}]})");
