@@ -17,7 +17,7 @@ packages=(
   bazel-bootstrap python3 pkg-config g++
   libgrpc++-dev libprotobuf-dev protobuf-compiler protobuf-compiler-grpc libabsl-dev
   prometheus-cpp-dev libgtest-dev libgmock-dev libbenchmark-dev
-  clang-format-14 git prometheus curl
+  clang-format-14 git prometheus curl openssl
   iproute2 nftables util-linux nginx-light haproxy nghttp2-proxy
   "$@"
 )

@@ -6,6 +6,7 @@
 #   ./benchmarks/chaos.sh --quick            in short: 3 minutes; //benchmarks/chaos:chaos_quick_test
 #   ./benchmarks/chaos.sh --list             the scenarios and their bars
 #   ./benchmarks/chaos.sh --scenario=kill-9,return --contender=pooled
+#   ./benchmarks/chaos.sh --mode=managed     ordinary channels over adopted sockets
 #
 # Takes root, or a kernel that lets users have namespaces of their own: all of it happens in a
 # network namespace with nothing but loopback. Exit code 0: pooled met every bar.

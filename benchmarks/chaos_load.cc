@@ -50,12 +50,22 @@ ABSL_FLAG(absl::Duration, interval, absl::ZeroDuration(), "of a caller, between 
 ABSL_FLAG(absl::Duration, pause_after_loss, absl::Milliseconds(10),
           "of a caller, so that a target that refuses is not flooded");
 ABSL_FLAG(bool, wait_for_ready, false, "RPCs wait for a connection rather than fail without");
+ABSL_FLAG(std::string, mode, "auto", "PoolOptions', for pooled: auto, fd or managed");
 ABSL_FLAG(int, streams_per_connection_target, 0, "PoolOptions', for pooled; 0 is the default");
 
 namespace predial {
 namespace {
 
 int64_t NowNanos() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+absl::StatusOr<PoolOptions::Mode> ModeFlag() {
+  const std::string mode = absl::GetFlag(FLAGS_mode);
+  if (mode == "auto") return PoolOptions::Mode::kAuto;
+  if (mode == "fd") return PoolOptions::Mode::kFd;
+  if (mode == "managed") return PoolOptions::Mode::kManaged;
+  return absl::InvalidArgumentError(
+      absl::StrCat("--mode is '", mode, "'; it must be auto, fd or managed"));
+}
 
 struct Contender {
   std::shared_ptr<grpc::ChannelInterface> channel;
@@ -67,6 +77,9 @@ absl::StatusOr<Contender> CreateContender() {
   const std::string target = absl::GetFlag(FLAGS_target);
   if (kind == "pooled") {
     PoolOptions options;
+    const absl::StatusOr<PoolOptions::Mode> mode = ModeFlag();
+    if (!mode.ok()) return mode.status();
+    options.mode = *mode;
     if (absl::GetFlag(FLAGS_streams_per_connection_target) != 0) {
       options.streams_per_connection_target = absl::GetFlag(FLAGS_streams_per_connection_target);
     }
@@ -104,7 +117,9 @@ std::string PoolAsJson(const PoolStats& stats) {
                                  " ", decision.what, " ", decision.endpoint, " #", decision.member,
                                  ": ", decision.reason)));
       });
-  return absl::StrCat("{\"ready\":", ReadyMembers(stats), ",\"wanted\":", stats.connections_wanted,
+  return absl::StrCat("{\"mode\":", JsonString(stats.mode), ",\"adopted\":", stats.sockets_adopted,
+                      ",\"dials_by_grpc\":", stats.dials_by_grpc,
+                      ",\"ready\":", ReadyMembers(stats), ",\"wanted\":", stats.connections_wanted,
                       ",\"dials\":", CountsAsJson<DialResult>(stats.dials),
                       ",\"closed\":", CountsAsJson<CloseReason>(stats.closed),
                       ",\"rotations\":", CountsAsJson<RotateReason>(stats.rotations),

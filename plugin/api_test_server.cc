@@ -166,8 +166,10 @@ ApiServer::ApiServer(const ApiServerOptions& options)
   const bool is_unix = absl::StartsWith(options.address, "unix");
   int port = 0;
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),
-                           is_unix ? nullptr : &port);
+  builder.AddListeningPort(
+      options.address,
+      options.credentials != nullptr ? options.credentials : grpc::InsecureServerCredentials(),
+      is_unix ? nullptr : &port);
   builder.RegisterService(service_.get());
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   for (grpc_compression_algorithm algorithm : options.refused_compression) {

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <grpc/compression.h>
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_context.h>
 
@@ -37,6 +38,8 @@ struct SeenRpc {
 
 struct ApiServerOptions {
   std::string address = "127.0.0.1:0";
+  // Default: insecure.
+  std::shared_ptr<grpc::ServerCredentials> credentials;
   // The server refuses messages in any of these.
   std::vector<grpc_compression_algorithm> refused_compression;
 };

@@ -187,7 +187,10 @@ class CallTracker : public Interceptor,
   // True if the RPC goes on, or has gone on. `methods`: of the batch, null if that is bare_.
   bool OnStatus(const grpc::Status& status, InterceptorBatchMethods* methods) {
     handed_over_.load(std::memory_order_acquire);
-    const RpcOutcome outcome = JudgeOutcome(status);
+    RpcOutcome outcome = JudgeOutcome(status);
+    if (outcome == RpcOutcome::kConnectionGone && targets_.many_connections) {
+      outcome = RpcOutcome::kFailed;
+    }
     if (outcome == RpcOutcome::kConnectionGone && lease_ &&
         lease_.source() != Lease::Source::kAnchor) {
       lease_.NoteGone(/*without_a_word=*/!WasNeverSent(status));

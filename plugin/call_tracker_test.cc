@@ -11,7 +11,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "grpcpp/client_context.h"
-#include "plugin/io/anchor.h"
+#include "plugin/io/channel_factory.h"
 #include "plugin/io/health_test_util.h"
 #include "plugin/lame_channel.h"
 #include "plugin/member_table.h"
@@ -114,8 +114,9 @@ class CallTrackerTest : public testing::Test {
     for (auto& function : user) {
       factories->push_back(std::make_unique<FunctionFactory>(std::move(function)));
     }
-    auto channel = CreateAnchorChannel(AddressOf(*server_).ToGrpcTarget(), {},
-                                       MakeInterceptorFactories(factories, targets_, owner_));
+    auto channel = CreateOrdinaryChannel(AddressOf(*server_).ToGrpcTarget(),
+                                         grpc::InsecureChannelCredentials(), {},
+                                         MakeInterceptorFactories(factories, targets_, owner_));
     stub_ = Echo::NewStub(channel);
     slot_ = targets_->table->Open(MemberId{1}, std::move(channel), 0);
     targets_->table->SetFallback(slot_);

@@ -1,5 +1,5 @@
-// The pool's beginning and its events. What it is ordered to do is in channel_pool_orders.cc, what
-// its user asks of it in channel_pool_life.cc.
+// The pool's beginning and its events, but those about members: channel_pool_members.cc. What it is
+// ordered to do is in channel_pool_orders.cc, what its user asks of it in channel_pool_life.cc.
 #include "plugin/channel_pool.h"
 
 #include <grpc/support/log.h>
@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "plugin/io/channel_factory.h"
 #include "plugin/io/tcp_dialer.h"
-#include "plugin/io/tcp_silence.h"
 #include "plugin/lame_channel.h"
 
 namespace predial {
@@ -28,7 +28,7 @@ BackoffPolicy ToPolicy(const BackoffOptions& options) {
           ToDuration(options.under_demand)};
 }
 
-PoolPolicy ToPolicy(const PoolOptions& options) {
+PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   PoolPolicy policy;
   policy.sizing.min = options.connections_min;
   policy.sizing.max = options.connections_max;
@@ -45,7 +45,8 @@ PoolPolicy ToPolicy(const PoolOptions& options) {
   policy.backoff = ToPolicy(options.backoff);
   policy.health = {options.health.enabled, ToDuration(options.health.interval),
                    options.health.failures_max, options.health.panic_threshold};
-  policy.lifetime.proven = options.proven_lifetime;
+  // Of the connections in one of these members, none is the oldest.
+  policy.lifetime.proven = options.proven_lifetime && !mode.whole_target;
   policy.lifetime.age_max = ToDuration(options.connection_age_max);
   if (options.requests_per_connection_max > 0) {
     policy.lifetime.rpcs_max = options.requests_per_connection_max;
@@ -58,10 +59,6 @@ PoolPolicy ToPolicy(const PoolOptions& options) {
   policy.spares_after_use = ToDuration(options.spare_lifetime);
   policy.dials_max = options.dials_max;
   return policy;
-}
-
-ConnectionEnd EndOf(const Slot& slot, bool without_a_word) {
-  return {slot.proved(), slot.rpcs(), slot.in_flight(), without_a_word};
 }
 
 }  // namespace
@@ -108,7 +105,9 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   };
   auto targets = std::make_shared<TrackerTargets>();
   targets->runtime = pool->runtime_;
-  targets->retries = std::make_shared<RetryLedger>(options.never_sent_retries_max);
+  // A managed member's channel does that by itself.
+  const bool retries = !pool->config_.mode.managed;
+  targets->retries = std::make_shared<RetryLedger>(retries ? options.never_sent_retries_max : 0);
   targets->table = std::make_shared<MemberTable>(
       MemberTable::Options{options.connections_max,
                            options.picker,
@@ -121,6 +120,7 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
                            strict},
       std::move(signals));
   targets->backend_metadata = options.backend_metadata;
+  targets->many_connections = pool->config_.mode.whole_target;
   if (options.observer != nullptr) {
     targets->events = options.observer->OnPoolCreated(
         pool->config_.target.text, [weak]() -> std::optional<PoolStats> {
@@ -152,12 +152,16 @@ ChannelPool::ChannelPool(Config config, std::shared_ptr<Runtime> runtime)
       member_args_(config_.args),
       dialer_(config_.options.dialer != nullptr ? config_.options.dialer
                                                 : CreateTcpDialer(config_.options.socket)),
-      core_(ToPolicy(config_.options), std::random_device()(), loop_.Now()) {
+      adoption_(config_.adoption),
+      core_(ToPolicy(config_.options, config_.mode), std::random_device()(), loop_.Now()) {
   const grpc_channel_args args = config_.args.c_channel_args();
-  const bool has_authority = std::any_of(
-      args.args, args.args + args.num_args,
-      [](const grpc_arg& arg) { return absl::string_view(arg.key) == GRPC_ARG_DEFAULT_AUTHORITY; });
-  if (!has_authority) {
+  // gRPC takes the one that is for tests for the authority, too.
+  const bool has_authority =
+      std::any_of(args.args, args.args + args.num_args, [](const grpc_arg& arg) {
+        const absl::string_view key = arg.key;
+        return key == GRPC_ARG_DEFAULT_AUTHORITY || key == GRPC_SSL_TARGET_NAME_OVERRIDE_ARG;
+      });
+  if (!has_authority && !config_.mode.whole_target) {
     member_args_.SetString(GRPC_ARG_DEFAULT_AUTHORITY, config_.target.authority);
   }
 }
@@ -195,64 +199,6 @@ void ChannelPool::OnResolved(absl::StatusOr<std::vector<ResolvedEndpoint>> resol
   std::vector<std::string> keys;
   for (const ResolvedEndpoint& endpoint : resolved_) keys.push_back(endpoint.Key());
   Carry(core_.OnResolved(loop_.Now(), keys));
-}
-
-void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
-  MemberConnection& member = members_.at(id);
-  const bool connected = member.setup->connected();
-  member.setup.reset();
-  EndpointConnections& endpoint = endpoints_.at(member.endpoint);
-  if (!ready.ok()) {
-    // A dial that failed is counted as one.
-    if (connected) CountClosed(member.endpoint, CloseReason::kSetupFailed);
-    endpoint.last_error = std::string(ready.status().message());
-    gpr_log(GPR_INFO, "predial: %s: %s", config_.target.text.c_str(), endpoint.last_error.c_str());
-    return Carry(core_.OnConnectFailed(loop_.Now(), id, DialResultOf(ready.status())));
-  }
-  endpoint.last_error.clear();
-  member.watch = std::move(ready->watch);
-  member.slot = table().Open(id, std::move(ready->channel), StreamLimit(ready->stream_limit),
-                             {member.watch->socket(), member.endpoint, ready->dial_began});
-  if (events() != nullptr) events()->OnConnectionReady(NameOf(member.endpoint));
-  Carry(core_.OnReady(loop_.Now(), id, ready->stream_limit));
-}
-
-void ChannelPool::OnPeerClosed(MemberId id) {
-  const MemberConnection& member = members_.at(id);
-  EndpointConnections& endpoint = endpoints_.at(member.endpoint);
-  endpoint.last_error = absl::StrCat(endpoint.resolved.Key(), ": the connection was closed");
-  Carry(core_.OnPeerClosed(loop_.Now(), id, EndOf(*member.slot, /*without_a_word=*/true)));
-}
-
-void ChannelPool::OnGoingAway(MemberId id, bool without_a_word) {
-  // It may be gone since this was signalled.
-  const auto found = members_.find(id);
-  if (found == members_.end()) return;
-  const MemberConnection& member = found->second;
-  EndpointConnections& endpoint = endpoints_.at(member.endpoint);
-  endpoint.last_error = absl::StrCat(endpoint.resolved.Key(), ": the connection was closed");
-  Carry(core_.OnGoingAway(loop_.Now(), id, EndOf(*member.slot, without_a_word)));
-}
-
-void ChannelPool::OnWorn(MemberId id) { Carry(core_.OnWorn(loop_.Now(), id)); }
-
-void ChannelPool::OnFailing(MemberId id, FailureStreak streak) {
-  Carry(core_.OnFailing(loop_.Now(), id, streak));
-}
-
-void ChannelPool::OnUnanswered(MemberId id) {
-  const auto found = members_.find(id);
-  if (found == members_.end()) return;
-  // What one RPC found may be true of all connections to that server.
-  std::vector<Silence> silences;
-  for (const auto& [other, member] : members_) {
-    if (member.endpoint != found->second.endpoint || member.slot == nullptr) continue;
-    if (other != id && member.slot->in_flight() == 0) continue;
-    const TcpSilence silence = ReadTcpSilence(*member.watch->socket());
-    silences.push_back({other, silence.since_received, silence.stalled});
-    table().Unsuspect(member.slot);
-  }
-  Carry(core_.OnUnanswered(loop_.Now(), silences));
 }
 
 void ChannelPool::OnSlotIdle(Slot* slot) {
@@ -332,9 +278,10 @@ InterceptorFactories ChannelPool::MakeFactories() const {
 }
 
 void ChannelPool::RenewAnchor() {
-  Slot* const slot = table().Open(
-      MemberId{}, CreateAnchorChannel(config_.target.text, config_.args, MakeFactories()),
-      StreamLimit(0));
+  Slot* const slot = table().Open(MemberId{},
+                                  CreateOrdinaryChannel(config_.target.text, config_.credentials,
+                                                        config_.args, MakeFactories()),
+                                  StreamLimit(0));
   table().SetFallback(slot);
   RetireAnchor();
   anchor_slot_ = slot;

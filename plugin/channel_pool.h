@@ -1,14 +1,14 @@
 // ChannelPool: carries out what PoolCore decides, for one target, and tells it what happened.
 //
-// Threads: Create(), table(), events(), options(), connectivity(), callback_owner(), Stats(),
-// Shutdown() and
-//          Abandon() from any thread; the rest on the event loop's thread.
+// Threads: Create(), table(), events(), options(), managed(), connectivity(), callback_owner(),
+//          Stats(), Shutdown() and Abandon() from any thread; the rest on the event loop's thread.
 // Ownership: what the loop calls back into (sockets, watches, timers) is owned here and goes, on
 //            the loop's thread, before the pool does. A pool that was abandoned keeps itself alive
 //            until the last RPC on it has ended.
 #pragma once
 
 #include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <condition_variable>
@@ -31,9 +31,12 @@
 #include "plugin/io/resolver.h"
 #include "plugin/io/runtime.h"
 #include "plugin/io/scout.h"
+#include "plugin/io/socket_adoption.h"
 #include "plugin/io/socket_pool.h"
+#include "plugin/io/state_watch.h"
 #include "plugin/io/target.h"
 #include "plugin/member_table.h"
+#include "plugin/mode.h"
 #include "plugin/mutex.h"
 #include "plugin/options.h"
 #include "plugin/overflow.h"
@@ -47,6 +50,10 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
     Target target;
     PoolOptions options;          // valid
     grpc::ChannelArguments args;  // the user's
+    std::shared_ptr<grpc::ChannelCredentials> credentials;
+    MemberMode mode;
+    // Whether managed members are to have pre-dialed sockets; else why not.
+    absl::Status adoption;
     SharedInterceptorFactories interceptors;
     std::vector<std::string> warnings;  // for Stats()
   };
@@ -61,6 +68,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   MemberTable& table() { return *targets_->table; }
   PoolEvents* events() { return targets_->events.get(); }  // null without an observer
   const PoolOptions& options() const { return config_.options; }
+  // Members are ordinary channels.
+  bool managed() const { return config_.mode.managed; }
   Connectivity& connectivity() { return connectivity_; }
   // What an RPC gets its member from instead of table(); null with OverflowPolicy::kShare.
   Overflow* overflow() { return overflow_.get(); }
@@ -81,14 +90,18 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
  private:
   struct MemberConnection {
     EndpointId endpoint;
+    Time connecting_since{};
+    bool grpc_dials = false;  // not over a socket that was dialed here
+    bool draining = false;
     std::unique_ptr<MemberSetup> setup;      // until it is ready
-    std::unique_ptr<ConnectionWatch> watch;  // once it is ready
+    std::unique_ptr<ConnectionWatch> watch;  // once it is ready; null if gRPC dialed
+    std::unique_ptr<StateWatch> state;       // once it is ready, of a managed one
     Slot* slot = nullptr;                    // once it is ready
     std::unique_ptr<HealthCheck> check;      // while one is under way
   };
   struct EndpointConnections {
     ResolvedEndpoint resolved;
-    std::unique_ptr<SocketPool> sockets;
+    std::unique_ptr<SocketPool> sockets;  // null if gRPC dials
     // Null when health is off, and while suspended.
     std::unique_ptr<Anchor> anchor;
     std::unique_ptr<Scout> scout;
@@ -143,11 +156,22 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void CreateOverflow(std::shared_ptr<CheckoutQueue> queue);
   // The most RPCs at a time on a connection whose peer allows `peer_limit`; 0 means any number.
   uint32_t StreamLimit(uint32_t peer_limit) const;
+  // What counts as dials of a member's set-up, beside those of a SocketPool.
+  void CountDial(const MemberConnection& member, bool connected,
+                 const absl::StatusOr<ReadyMember>& ready);
   InterceptorFactories MakeFactories() const;
 
   // A new target anchor in the place of the present one.
   void RenewAnchor();
   void RetireAnchor();
+  // A managed member's channel, over `socket`, if gRPC is to adopt it; else gRPC dials the
+  // endpoint.
+  MemberSetup::Wrapped CreateManagedMember(const ResolvedEndpoint& endpoint, DialedSocket* socket);
+  // Whether managed members of an endpoint there have pre-dialed sockets.
+  bool MayAdopt(const ResolvedEndpoint& endpoint) const;
+  // Of the user's dialer, the first socket is spent on seeing whether gRPC can adopt such. True: it
+  // was this one.
+  bool SpendOnTrial(DialedSocket& socket);
   // An endpoint's anchor, if there is to be one.
   void StartAnchor(EndpointId endpoint);
   // What RPCs get while the pool is suspended.
@@ -161,6 +185,9 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // Tells gRPC, after `wait` and from then on ever more rarely, that the connections of the
   // lingering RPCs have ended: see WakeIfEnded().
   void WakeLingeringAfter(Duration wait);
+  // A managed member that was left may have lost its connection before its RPCs were sent, and wait
+  // for a backoff of its own: not while others are known to connect. Whether there are any.
+  bool WakeLeftChannels();
   PoolStats MakeStats();
   void AddLifetimes(PoolStats& stats) const;
   void AddDecisions(PoolStats& stats) const;
@@ -182,6 +209,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   std::shared_ptr<Dialer> dialer_;
 
   // --- Of the loop's thread.
+  absl::Status adoption_;  // at first the configuration's
   PoolCore core_;
   std::unique_ptr<Resolver> resolver_;
   std::vector<ResolvedEndpoint> resolved_;  // the last answer
@@ -198,6 +226,9 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   uint64_t anchor_rpcs_seen_ = 0;
   std::set<Slot*> old_anchors_;  // while RPCs still run on them
   PoolStats counts_;             // only what happened so far
+  const std::shared_ptr<AdoptionCounters> adoptions_ = std::make_shared<AdoptionCounters>();
+  bool dialer_tried_ = false;
+  std::vector<std::string> warnings_;  // beside the configuration's
   EventLoop::TimerId tick_ = EventLoop::TimerId::kNone;
   Time tick_at_ = Time::max();
   EventLoop::TimerId attention_ = EventLoop::TimerId::kNone;

@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "plugin/channel_pool.h"
-#include "plugin/io/address.h"
 #include "plugin/io/channel_factory.h"
 
 namespace predial {
@@ -54,26 +53,28 @@ void ChannelPool::Do(const AddEndpoint& order) {
   EndpointConnections& endpoint = endpoints_[id];
   endpoint.resolved = *resolved;
 
-  const PoolOptions& options = config_.options;
-  SocketPoolOptions sockets;
-  sockets.addresses = resolved->addresses;
-  sockets.dialer = dialer_;
-  sockets.spare_lifetime = absl::ToChronoNanoseconds(options.spare_lifetime);
-  sockets.backoff = core_.policy().backoff;
-  sockets.on_dialed = [this, id](const absl::Status& status, Duration took) {
-    OnDialed(id, status, took);
-  };
-  endpoint.sockets = std::make_unique<SocketPool>(loop_, std::move(sockets));
-
+  if (!config_.mode.managed || MayAdopt(*resolved)) {
+    const PoolOptions& options = config_.options;
+    SocketPoolOptions sockets;
+    sockets.addresses = resolved->addresses;
+    sockets.dialer = dialer_;
+    sockets.spare_lifetime = absl::ToChronoNanoseconds(options.spare_lifetime);
+    sockets.backoff = core_.policy().backoff;
+    sockets.on_dialed = [this, id](const absl::Status& status, Duration took) {
+      OnDialed(id, status, took);
+    };
+    endpoint.sockets = std::make_unique<SocketPool>(loop_, std::move(sockets));
+  }
   StartAnchor(id);
 }
 
 void ChannelPool::StartAnchor(EndpointId id) {
   const HealthOptions& health = config_.options.health;
-  if (!health.enabled || suspended_) return;
+  // A health service of several servers is none of a member's.
+  if (!health.enabled || suspended_ || config_.mode.whole_target) return;
   EndpointConnections& endpoint = endpoints_.at(id);
   const auto channel =
-      CreateAnchorChannel(ToGrpcTarget(endpoint.resolved.addresses), member_args_, {});
+      CreateOrdinaryChannel(endpoint.resolved.GrpcTarget(), config_.credentials, member_args_, {});
   endpoint.anchor =
       std::make_unique<Anchor>(loop_, runtime_->poller(), channel, health.service,
                                core_.policy().backoff, [this, id](HealthResult result) {
@@ -95,36 +96,19 @@ void ChannelPool::Do(const RetireEndpoint& order) {
   EndpointConnections& endpoint = endpoints_.at(order.endpoint);
   endpoint.scout.reset();
   endpoint.anchor.reset();
-  endpoint.sockets->SetSpares(0);
+  if (endpoint.sockets != nullptr) endpoint.sockets->SetSpares(0);
 }
 
 void ChannelPool::Do(const RemoveEndpoint& order) { endpoints_.erase(order.endpoint); }
 
-void ChannelPool::Do(const Connect& order) {
-  EndpointConnections& endpoint = endpoints_.at(order.endpoint);
-  const MemberId id = order.member;
-  MemberConnection& member = members_[id];
-  member.endpoint = order.endpoint;
-  MemberSetup::Options setup;
-  setup.endpoint = endpoint.resolved.Key();
-  setup.settings_wait = absl::ToChronoNanoseconds(config_.options.settings_wait);
-  setup.health_service = config_.options.health.service;
-  setup.prime = order.prime;
-  setup.health_timeout = absl::ToChronoNanoseconds(config_.options.health.timeout);
-  setup.wrap = [this](UniqueFd fd) {
-    return CreateMemberChannel(
-        std::move(fd), member_args_,
-        MakeInterceptorFactories(config_.interceptors, targets_, callback_owner_));
-  };
-  member.setup = std::make_unique<MemberSetup>(
-      loop_, runtime_->poller(), *endpoint.sockets, std::move(setup),
-      [this, id] { OnPeerClosed(id); },
-      [this, id](absl::StatusOr<ReadyMember> ready) { OnSetUp(id, std::move(ready)); });
-}
-
 void ChannelPool::Do(const Drain& order) {
-  Slot* slot = members_.at(order.member).slot;
-  if (!table().Close(slot)) return;  // the last lease will signal
+  MemberConnection& member = members_.at(order.member);
+  member.draining = true;
+  Slot* slot = member.slot;
+  if (!table().Close(slot)) {  // the last lease will signal
+    if (config_.mode.managed) WakeLingeringAfter(kLingeringWakeMin);
+    return;
+  }
   // Not at once: the core is in the middle of its orders.
   loop_.Post([self = shared_from_this(), slot] { self->OnSlotIdle(slot); });
 }
@@ -150,9 +134,26 @@ void ChannelPool::WakeLingeringAfter(Duration wait) {
   wake_lingering_at_ = at;
   wake_lingering_ = loop_.RunAt(at, [this, wait] {
     wake_lingering_ = EventLoop::TimerId::kNone;
-    for (const auto& [slot, endpoint] : lingering_) WakeIfEnded(*slot->socket());
-    if (!lingering_.empty()) WakeLingeringAfter(std::min(2 * wait, kLingeringWakeMax));
+    for (const auto& [slot, endpoint] : lingering_) {
+      if (slot->socket() != nullptr) WakeIfEnded(*slot->socket());
+    }
+    const bool waiting = WakeLeftChannels();
+    if (!lingering_.empty() || waiting) WakeLingeringAfter(std::min(2 * wait, kLingeringWakeMax));
   });
+}
+
+bool ChannelPool::WakeLeftChannels() {
+  if (!config_.mode.managed) return false;
+  std::vector<Slot*> left;
+  for (const auto& [slot, endpoint] : lingering_) left.push_back(slot);
+  for (const auto& [id, member] : members_) {
+    if (member.draining) left.push_back(member.slot);
+  }
+  for (Slot* slot : left) {
+    if (core_.state() != PoolState::kReady || slot->in_flight() == 0) continue;
+    grpc::experimental::ChannelResetConnectionBackoff(slot->channel().get());
+  }
+  return !left.empty();
 }
 
 void ChannelPool::Do(const Check& order) {
@@ -169,14 +170,20 @@ void ChannelPool::Do(const Check& order) {
       });
 }
 
-void ChannelPool::Do(const Cut& order) { members_.at(order.member).watch->ForceClose(); }
+void ChannelPool::Do(const Cut& order) {
+  // A connection that gRPC dialed is out of reach: what is on it runs on.
+  ConnectionWatch* const watch = members_.at(order.member).watch.get();
+  if (watch != nullptr) watch->ForceClose();
+}
 
 void ChannelPool::Do(const LimitRpcs& order) {
   table().LimitRpcs(members_.at(order.member).slot, order.worn_at, order.max);
 }
 
 void ChannelPool::Do(const SetSpares& order) {
-  endpoints_.at(order.endpoint).sockets->SetSpares(order.count);
+  SocketPool* const sockets = endpoints_.at(order.endpoint).sockets.get();
+  if (sockets == nullptr) return;
+  sockets->SetSpares(config_.mode.managed && !adoption_.ok() ? 0 : order.count);
 }
 
 void ChannelPool::Do(const WakeAnchor& order) {
@@ -186,6 +193,7 @@ void ChannelPool::Do(const WakeAnchor& order) {
 }
 
 void ChannelPool::Do(const WakeTargetAnchor&) {
+  WakeLeftChannels();
   // RPCs may be waiting on anchors of earlier outages, too.
   for (const Slot* old : old_anchors_) {
     grpc::experimental::ChannelResetConnectionBackoff(old->channel().get());
@@ -211,6 +219,7 @@ void ChannelPool::Do(const SetState& order) {
             MissingReason().c_str());
   }
   connectivity_.Set(ToGrpc(order.state));
+  if (order.state == PoolState::kReady) WakeLeftChannels();
   // It has just been through an outage: see Tick().
   if (order.state == PoolState::kReady && anchor_slot_->rpcs() > 0) RenewAnchor();
 }

@@ -77,7 +77,15 @@ void ChannelPool::AddBackends(PoolStats& stats) const {
 PoolStats ChannelPool::MakeStats() {
   PoolStats stats = counts_;
   stats.target = config_.target.text;
+  stats.mode = config_.mode.name();
+  stats.mode_reason = config_.mode.reason;
   stats.warnings = config_.warnings;
+  stats.warnings.insert(stats.warnings.end(), warnings_.begin(), warnings_.end());
+  if (config_.mode.managed) {
+    stats.adoption = adoption_.ok() ? "ok" : std::string(adoption_.message());
+    stats.sockets_adopted = adoptions_->adopted.load();
+    stats.dials_by_grpc += adoptions_->dialed.load();
+  }
   stats.state = Name(connectivity_.Get());
   stats.connections_min = config_.options.connections_min;
   stats.connections_max = config_.options.connections_max;
@@ -105,7 +113,7 @@ PoolStats ChannelPool::MakeStats() {
   for (const auto& [id, connections] : endpoints_) {
     EndpointStats& endpoint = endpoints[id];
     endpoint.address = connections.resolved.Key();
-    endpoint.spares = connections.sockets->spares();
+    if (connections.sockets != nullptr) endpoint.spares = connections.sockets->spares();
     endpoint.last_error = connections.last_error;
     endpoint.rpcs = connections.retired_rpcs;
     if (auto known = core_.endpoints().find(id); known != core_.endpoints().end()) {

@@ -71,7 +71,7 @@ class GlobalInterceptorTest : public testing::TestWithParam<ChannelKind> {
     ASSERT_NE(factory, nullptr);
   }
 
-  const ApiServer server_;
+  const ApiServer server_{ServerOptionsOf(GetParam())};
 };
 
 TEST_P(GlobalInterceptorTest, SeesEachRpcOnce) {

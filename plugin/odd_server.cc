@@ -19,6 +19,8 @@ constexpr absl::string_view kBadRequest =
 constexpr absl::string_view kNoProtocol = "220 mail.example ESMTP ready\r\n";
 // A SETTINGS frame (type 4) of no settings.
 constexpr absl::string_view kSettings("\0\0\0\4\0\0\0\0\0", 9);
+// A TLS record of 122 bytes, of which 6 are here.
+constexpr absl::string_view kServerHello("\x16\3\3\0\x7a\2\0\0\x76\3\3", 11);
 
 // All of it: it is far smaller than a socket's buffer.
 void Send(int fd, absl::string_view text) { send(fd, text.data(), text.size(), MSG_NOSIGNAL); }
@@ -69,6 +71,7 @@ bool OddServer::OnAccepted(int fd) {
       return true;
     case Manner::kHttp1:
     case Manner::kSilent:
+    case Manner::kTruncatedTls:
       return false;
   }
   return true;
@@ -77,8 +80,21 @@ bool OddServer::OnAccepted(int fd) {
 bool OddServer::OnReadable(int fd) {
   char bytes[4096];
   if (recv(fd, bytes, sizeof(bytes), 0) <= 0) return true;
-  if (manner_ == Manner::kHttp1) Send(fd, kBadRequest);
-  return manner_ == Manner::kHttp1 || manner_ == Manner::kSettingsThenHangs;
+  switch (manner_) {
+    case Manner::kHttp1:
+      Send(fd, kBadRequest);
+      return true;
+    case Manner::kTruncatedTls:
+      Send(fd, kServerHello);
+      return true;
+    case Manner::kSettingsThenHangs:
+      return true;
+    case Manner::kGarbage:
+    case Manner::kHangsUp:
+    case Manner::kSilent:
+      return false;
+  }
+  return true;
 }
 
 }  // namespace predial

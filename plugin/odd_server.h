@@ -18,9 +18,10 @@ class OddServer {
   enum class Manner {
     kHttp1,              // answers the first bytes with "HTTP/1.1 400 Bad Request", and closes
     kGarbage,            // says something at once that is no protocol at all, and stays
-    kSilent,             // accepts and says nothing
+    kSilent,             // accepts and says nothing; to a TLS client as well
     kHangsUp,            // accepts and closes
     kSettingsThenHangs,  // sends HTTP/2 SETTINGS as a server should, and closes at the first bytes
+    kTruncatedTls,       // answers the first bytes with the beginning of a ServerHello, and closes
   };
 
   // On a port of the kernel's choice on 127.0.0.1.

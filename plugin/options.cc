@@ -78,6 +78,8 @@ absl::Status PoolOptions::Validate() const {
   constexpr int kConnectionsLimit = 1024;
   const absl::Duration kMillisecond = absl::Milliseconds(1);
   Checker check;
+  check.Kind("mode", static_cast<int>(mode), static_cast<int>(Mode::kManaged),
+             "Mode::kAuto, kFd or kManaged");
   check.Range("connections_max", connections_max, 1, kConnectionsLimit);
   if (connections_min > connections_max) {
     check.Also(absl::InvalidArgumentError(
@@ -124,7 +126,9 @@ absl::Status PoolOptions::Validate() const {
   check.Range("health.rpc_failures_max", health.rpc_failures_max, 1, 10000);
   check.Range("health.rpc_errors_max", health.rpc_errors_max, 1, 10000);
 
-  if (dialer == nullptr) check.Also(socket.Validate());
+  SocketOptions only_timeout;
+  only_timeout.connect_timeout = socket.connect_timeout;
+  check.Also(dialer == nullptr ? socket.Validate() : only_timeout.Validate());
   return check.status();
 }
 

@@ -2,6 +2,7 @@
 // default that suits production.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -79,7 +80,29 @@ enum class OverflowPolicy {
   kWait,
 };
 
+// The stream limit by which a pool is sized where its servers' cannot be looked at: under TLS, and
+// where gRPC dials. Servers that have a limit seldom have less, as HTTP/2 recommends (RFC 9113,
+// 6.5.2), and many have just that. For the number of connections only: no RPC is held back by it.
+inline constexpr uint32_t kStreamLimitAssumed = 100;
+
 struct PoolOptions {
+  // How connections become members. What each can do: see the README.
+  enum class Mode {
+    // kManaged for credentials other than InsecureChannelCredentials(), a service config or a
+    // load-balancing policy in the channel arguments, or a target that only gRPC can resolve (xds:,
+    // google-c2p:); else kFd. Logged and in PoolStats, with the reason.
+    kAuto,
+    // Channels over descriptors: plaintext, and about a fifth cheaper for an RPC. With something
+    // that they cannot honor, INVALID_ARGUMENT names it.
+    kFd,
+    // Ordinary gRPC channels, each with a connection of its own, over sockets that were dialed
+    // before: anything that grpc::CreateChannel can do. With a load-balancing policy, or a target
+    // that only gRPC can resolve, each of them resolves and balances by itself and nothing is
+    // dialed before.
+    kManaged,
+  };
+  Mode mode = Mode::kAuto;
+
   // A pool of connections with one RPC at a time on each, as is usual for other protocols: 10 are
   // kept idle beyond those in use, there are 50 at most, and RPCs wait for one to be free.
   static PoolOptions Exclusive();
@@ -224,7 +247,8 @@ struct PoolOptions {
   BackoffOptions backoff;
   HealthOptions health;
 
-  // For the built-in dialer; ignored when `dialer` is set.
+  // For the built-in dialer; ignored when `dialer` is set, but for `connect_timeout`: in managed
+  // mode that also bounds the TLS handshake.
   SocketOptions socket;
 
   // Makes the connections. Default: CreateTcpDialer(socket). Shared; may serve many pools.

@@ -5,7 +5,6 @@
 
 #include <cstdlib>
 #include <string>
-#include <typeinfo>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,44 +12,34 @@
 #include "plugin/channel_access.h"
 #include "plugin/channel_pool.h"
 #include "plugin/connectivity.h"
+#include "plugin/io/exit_guard.h"
 #include "plugin/io/fork_guard.h"
 #include "plugin/io/per_process.h"
+#include "plugin/io/socket_adoption.h"
 #include "plugin/io/target.h"
 #include "plugin/lame_channel.h"
 #include "plugin/member_table.h"
+#include "plugin/mode.h"
 #include "plugin/overflow.h"
 
 namespace predial {
 namespace {
 
-constexpr char kNotYet[] =
-    " cannot be had over pre-dialed plaintext connections, and Predial has no mode for it yet; use "
-    "grpc::CreateChannel for this target";
-
-absl::Status CheckCredentials(const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
-  if (credentials == nullptr) {
+// What the target is made into, and the members' mode.
+absl::Status ChooseMembers(const std::string& target, const PoolOptions& options,
+                           ChannelPool::Config& config) {
+  if (config.credentials == nullptr) {
     return absl::InvalidArgumentError(
         "the credentials are null; pass grpc::InsecureChannelCredentials()");
   }
-  // gRPC has no way to ask.
-  const auto insecure = grpc::InsecureChannelCredentials();
-  const grpc::ChannelCredentials& given = *credentials;
-  const grpc::ChannelCredentials& wanted = *insecure;
-  if (typeid(given) == typeid(wanted)) return absl::OkStatus();
-  return absl::UnimplementedError(absl::StrCat("TLS or other channel credentials: that", kNotYet));
-}
-
-// What only an ordinary channel's client-channel filter reads.
-absl::Status CheckArguments(const grpc::ChannelArguments& args) {
-  const grpc_channel_args c_args = args.c_channel_args();
-  for (size_t i = 0; i < c_args.num_args; ++i) {
-    const absl::string_view key = c_args.args[i].key;
-    for (const char* unsupported : {GRPC_ARG_SERVICE_CONFIG, GRPC_ARG_LB_POLICY_NAME}) {
-      if (key == unsupported) {
-        return absl::UnimplementedError(absl::StrCat("channel argument ", key, ": that", kNotYet));
-      }
-    }
-  }
+  absl::StatusOr<MemberMode> mode =
+      ChooseMode(options.mode, target, *config.credentials, config.args);
+  if (!mode.ok()) return mode.status();
+  config.mode = *std::move(mode);
+  absl::StatusOr<Target> parsed =
+      config.mode.whole_target ? WholeTarget(target) : ParseTarget(target);
+  if (!parsed.ok()) return parsed.status();
+  config.target = *std::move(parsed);
   return absl::OkStatus();
 }
 
@@ -83,6 +72,15 @@ std::vector<std::string> CheckDescriptorLimit(const std::string& target,
   return {std::move(warning)};
 }
 
+// Whether gRPC can be given sockets for channels with these arguments.
+absl::Status CheckAdoption(const grpc::ChannelArguments& args) {
+  absl::Status status = SocketAdoption::Available();
+  if (!status.ok()) return status;
+  grpc::ChannelArguments copy = args;
+  if (SocketAdoption(std::make_shared<AdoptionCounters>()).AddTo(copy)) return absl::OkStatus();
+  return absl::FailedPreconditionError("the channel arguments have a socket mutator of their own");
+}
+
 Lease Choose(const grpc::ClientContext& context, ChannelPool& pool) {
   const std::string& affinity = pool.options().affinity_metadata;
   if (affinity.empty()) return pool.table().Acquire();
@@ -95,22 +93,30 @@ Lease Choose(const grpc::ClientContext& context, ChannelPool& pool) {
 absl::StatusOr<std::shared_ptr<PooledChannel>> PooledChannel::TryCreate(
     const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
     const grpc::ChannelArguments& args, const PoolOptions& options, Interceptors interceptors) {
-  absl::StatusOr<Target> parsed = ParseTarget(target);
-  absl::Status status = parsed.status();
-  if (status.ok()) status = CheckProcess();
+  ChannelPool::Config config;
+  config.credentials = credentials;
+  config.args = args;
+  absl::Status status = CheckProcess();
   if (status.ok()) status = options.Validate();
-  if (status.ok()) status = CheckCredentials(credentials);
-  if (status.ok()) status = CheckArguments(args);
+  if (status.ok()) status = ChooseMembers(target, options, config);
   if (!status.ok()) {
     return absl::Status(status.code(),
                         absl::StrCat("PooledChannel to \"", target, "\": ", status.message()));
   }
-  ChannelPool::Config config;
-  config.target = *std::move(parsed);
+  gpr_log(GPR_INFO, "predial: %s: mode %s: %s", target.c_str(), config.mode.name(),
+          config.mode.reason.c_str());
   config.options = options;
-  config.args = args;
   config.interceptors = std::make_shared<const InterceptorFactories>(std::move(interceptors));
   config.warnings = CheckDescriptorLimit(target, options);
+  if (config.mode.secure) ArmExitGuard();
+  if (config.mode.whole_target) {
+    config.adoption = absl::FailedPreconditionError("gRPC resolves and balances the target");
+  } else if (config.mode.managed) {
+    config.adoption = CheckAdoption(args);
+    if (!config.adoption.ok()) {
+      config.warnings.push_back(AdoptionWarning(target, config.adoption.message()));
+    }
+  }
   return std::shared_ptr<PooledChannel>(new PooledChannel(ChannelPool::Create(std::move(config))));
 }
 
@@ -196,11 +202,11 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
   }
   PoolEvents* const events = pool_->events();
   const Time asked = events == nullptr ? Time() : Clock::now();
-  // A member would drop per-call credentials and send the RPC; an ordinary channel refuses to, over
-  // plaintext.
+  // A member over a descriptor would drop per-call credentials and send the RPC; an ordinary
+  // channel refuses to, over plaintext.
   Overflow* const overflow = pool_->overflow();
   Lease lease;
-  if (context->credentials() != nullptr) {
+  if (context->credentials() != nullptr && !pool_->managed()) {
     lease = pool_->table().AcquireFallback();
   } else if (overflow == nullptr) {
     lease = Choose(*context, *pool_);

@@ -15,8 +15,9 @@
 //            connections close as their RPCs end. The destructor does not wait.
 // fork():    in a child, RPCs of the parent's channels fail with FAILED_PRECONDITION, and nothing
 //            else of them does anything; a new channel works if gRPC was not in use at the fork.
-// Limits:    plaintext only, no service config; interceptors of gRPC's global factory come after
-//            the pool's own: see the README.
+// Credentials, service config, load-balancing policies: any, as of grpc::CreateCustomChannel; see
+//            PoolOptions::Mode for what that changes.
+// Limits:    interceptors of gRPC's global factory come after the pool's own: see the README.
 #pragma once
 
 #include <grpcpp/impl/channel_interface.h>
@@ -59,9 +60,8 @@ class PooledChannel final : public grpc::ChannelInterface {
       const PoolOptions& options = {});
 
   // The same, with an error to handle:
-  //   INVALID_ARGUMENT  the target, an option or its combination with another; names it
-  //   UNIMPLEMENTED     credentials or channel arguments that a pool of plaintext connections
-  //                     cannot honor; names them
+  //   INVALID_ARGUMENT  the target, an option or its combination with another, with the credentials
+  //                     or with a channel argument; names it
   //   FAILED_PRECONDITION  this process was forked while gRPC was in use in its parent
   static absl::StatusOr<std::shared_ptr<PooledChannel>> TryCreate(
       const std::string& target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -24,14 +25,12 @@ constexpr int kTooLarge = 5 << 20;
 class PooledChannelApiTest
     : public testing::TestWithParam<std::tuple<ChannelKind, CallApi, RpcType>> {
  protected:
-  static void SetUpTestSuite() { server_ = new ApiServer; }
-  static void TearDownTestSuite() {
-    delete server_;
-    server_ = nullptr;
-  }
+  static void TearDownTestSuite() { servers_.clear(); }
 
   PooledChannelApiTest()
-      : already_seen_(server_->seen().size()), channel_(Kind(), server_->target()) {
+      : server_(ServerOf(Kind())),
+        already_seen_(server_->seen().size()),
+        channel_(Kind(), server_->target()) {
     context_.set_deadline(Patiently());
     context_.set_wait_for_ready(true);
   }
@@ -62,19 +61,27 @@ class PooledChannelApiTest
   }
 
   void ExpectMembersAreKept() const {
-    if (Kind() != ChannelKind::kMembers) return;
+    if (!HasMembers(Kind())) return;
     // One that was silent when a deadline passed is asked first.
     EXPECT_TRUE(Eventually([&] { return ReadyMembers(*channel_.pooled()) == 2; }));
     EXPECT_THAT(channel_.pooled()->Stats().closed, testing::Each(0));
   }
 
-  static ApiServer* server_;
+  // Started when it is first needed; kinds whose servers are alike share one.
+  static ApiServer* ServerOf(ChannelKind kind) {
+    auto& server = servers_[IsSecure(kind) ? kind : ChannelKind::kOrdinary];
+    if (server == nullptr) server = std::make_unique<ApiServer>(ServerOptionsOf(kind));
+    return server.get();
+  }
+
+  static std::map<ChannelKind, std::unique_ptr<ApiServer>> servers_;
+  ApiServer* const server_;
   const size_t already_seen_;
   const ChannelUnderTest channel_;
   grpc::ClientContext context_;
 };
 
-ApiServer* PooledChannelApiTest::server_ = nullptr;
+std::map<ChannelKind, std::unique_ptr<ApiServer>> PooledChannelApiTest::servers_;
 
 TEST_P(PooledChannelApiTest, CarriesMessagesBothWays) {
   EchoRequests requests(kMessages);
@@ -152,7 +159,7 @@ TEST_P(PooledChannelApiTest, EndsWhenItIsCancelledBeforeItStarts) {
 TEST_P(PooledChannelApiTest, EndsWhenItIsCancelledWhileItRuns) {
   std::thread canceller([this] {
     EXPECT_TRUE(server_->WaitForRpcs(already_seen_ + 1));
-    EXPECT_EQ(channel_.leases(), Kind() == ChannelKind::kMembers ? 1 : 0);
+    EXPECT_EQ(channel_.leases(), HasMembers(Kind()) ? 1 : 0);
     context_.TryCancel();
   });
   EXPECT_EQ(CallSlowly().status.error_code(), grpc::StatusCode::CANCELLED);

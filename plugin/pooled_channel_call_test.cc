@@ -42,7 +42,7 @@ class PooledChannelCallTest : public testing::TestWithParam<ChannelKind> {
     return result_.status;
   }
 
-  const ApiServer server_;
+  const ApiServer server_{ServerOptionsOf(GetParam())};
   grpc::ClientContext context_;
   CallResult result_;
 };
@@ -55,14 +55,14 @@ EchoRequest RequestOf(int bytes) {
 
 // --- Compression. A server that refuses an algorithm tells whether it was used.
 
-ApiServerOptions RefusingGzip() {
-  ApiServerOptions options;
+ApiServerOptions RefusingGzip(ChannelKind kind) {
+  ApiServerOptions options = ServerOptionsOf(kind);
   options.refused_compression = {GRPC_COMPRESS_GZIP};
   return options;
 }
 
 TEST_P(PooledChannelCallTest, CompressesAsTheContextSays) {
-  const ApiServer refusing(RefusingGzip());
+  const ApiServer refusing(RefusingGzip(GetParam()));
   context_.set_compression_algorithm(GRPC_COMPRESS_GZIP);
   const grpc::Status status = Call(refusing, {}, RequestOf(10000));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
@@ -70,7 +70,7 @@ TEST_P(PooledChannelCallTest, CompressesAsTheContextSays) {
 }
 
 TEST_P(PooledChannelCallTest, CompressesAsTheArgumentsSay) {
-  const ApiServer refusing(RefusingGzip());
+  const ApiServer refusing(RefusingGzip(GetParam()));
   grpc::ChannelArguments args;
   args.SetCompressionAlgorithm(GRPC_COMPRESS_GZIP);
   const grpc::Status status = Call(refusing, args, RequestOf(10000));
@@ -79,7 +79,7 @@ TEST_P(PooledChannelCallTest, CompressesAsTheArgumentsSay) {
 }
 
 TEST_P(PooledChannelCallTest, DoesNotCompressByItself) {
-  const ApiServer refusing(RefusingGzip());
+  const ApiServer refusing(RefusingGzip(GetParam()));
   EXPECT_TRUE(Call(refusing, {}, RequestOf(10000)).ok());
 }
 
@@ -148,7 +148,7 @@ TEST_P(PooledChannelCallTest, SendsTheAuthorityOfAName) {
 }
 
 TEST_P(PooledChannelCallTest, SendsTheAuthorityOfAUnixSocket) {
-  ApiServerOptions options;
+  ApiServerOptions options = ServerOptionsOf(GetParam());
   options.address = UnusedAddress();
   const ApiServer server(options);
   EXPECT_TRUE(Call(server).ok());
@@ -189,11 +189,16 @@ class Token final : public grpc::MetadataCredentialsPlugin {
   }
 };
 
-TEST_P(PooledChannelCallTest, RefusesCallCredentialsOverPlaintext) {
+TEST_P(PooledChannelCallTest, SendsCallCredentialsButNotOverPlaintext) {
   context_.set_credentials(grpc::MetadataCredentialsFromPlugin(std::make_unique<Token>()));
   const ChannelUnderTest channel(GetParam(), server_.target());
   const grpc::Status status =
       MakeCall(CallApi::kSync, RpcType::kUnary, channel.get(), &context_, EchoRequests(1)).status;
+  if (IsSecure(GetParam())) {
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    EXPECT_EQ(OnlyValue(server_.seen().at(0).metadata, "authorization"), "Bearer secret");
+    return;
+  }
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED) << status.error_message();
   EXPECT_EQ(server_.seen().size(), 0u);
 }

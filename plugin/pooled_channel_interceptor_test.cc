@@ -131,7 +131,7 @@ class PooledChannelInterceptorTest : public testing::TestWithParam<ChannelKind> 
     return scribes;
   }
 
-  const ApiServer server_;
+  const ApiServer server_{ServerOptionsOf(GetParam())};
   Log log_;
 };
 
@@ -235,7 +235,7 @@ TEST_P(PooledChannelInterceptorTest, DoNotSeeHealthChecks) {
       return stats.health_checks[static_cast<int>(HealthResult::kServing)];
     };
     // The watch is one; members are checked one by one on top.
-    const int64_t enough = GetParam() == ChannelKind::kMembers ? 5 : 1;
+    const int64_t enough = HasMembers(GetParam()) ? 5 : 1;
     EXPECT_TRUE(Eventually([&] { return served() >= enough; }));
   }
   EXPECT_THAT(log_.entries(), testing::IsEmpty());

@@ -11,14 +11,17 @@
 #include <map>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/strip.h"
 #include "examples/echo/process.h"
+#include "plugin/api_test_channels.h"
 #include "plugin/channel_test_util.h"
 #include "plugin/mutex.h"
 #include "plugin/pooled_channel.h"
 #include "plugin/process_holdings.h"
+#include "plugin/testing/test_certificates.h"
 
 namespace predial {
 namespace {
@@ -31,8 +34,13 @@ using Clock = std::chrono::steady_clock;
 // The real server, as a process that can be killed, on one port throughout.
 class Server {
  public:
+  // `flags`: beside the port.
+  explicit Server(std::vector<std::string> flags) : flags_(std::move(flags)) {}
+
   void Start() {
-    auto process = Process::Start({"examples/echo/echo_server", absl::StrCat("--port=", port_)});
+    std::vector<std::string> argv = {"examples/echo/echo_server", absl::StrCat("--port=", port_)};
+    argv.insert(argv.end(), flags_.begin(), flags_.end());
+    auto process = Process::Start(argv);
     ASSERT_TRUE(process.ok()) << process.status();
     process_ = *std::move(process);
     const auto line = process_->ReadLine();
@@ -50,6 +58,7 @@ class Server {
   std::string target() const { return "ipv4:127.0.0.1:" + port_; }
 
  private:
+  const std::vector<std::string> flags_;
   std::string port_ = "0";
   std::unique_ptr<Process> process_;
 };
@@ -116,11 +125,18 @@ class Load {
   std::vector<std::thread> threads_;
 };
 
-class PooledChannelKillTest : public testing::Test {
+class PooledChannelKillTest : public testing::TestWithParam<ChannelKind> {
  protected:
+  static std::vector<std::string> Flags() {
+    if (!IsSecure(GetParam())) return {};
+    const TestCertificates::Identity& server = Certificates().server();
+    return {"--tls_ca=" + Certificates().ca_path(), "--tls_cert=" + server.certificate_path,
+            "--tls_key=" + server.key_path};
+  }
   void Start(const PoolOptions& options) {
     ASSERT_NO_FATAL_FAILURE(server_.Start());
-    channel_ = PooledChannel::Create(server_.target(), grpc::InsecureChannelCredentials(), options);
+    channel_ = PooledChannel::Create(server_.target(), ChannelCredentialsOf(GetParam()),
+                                     PoolOptionsOf(GetParam(), options));
     ASSERT_TRUE(WaitForReadyMembers(*channel_, 2));
     load_ = std::make_unique<Load>(channel_);
   }
@@ -156,7 +172,7 @@ class PooledChannelKillTest : public testing::Test {
     EXPECT_EQ(channel_->Stats().leases, 0);
   }
 
-  Server server_;
+  Server server_{Flags()};
   std::shared_ptr<PooledChannel> channel_;
   std::unique_ptr<Load> load_;
   Clock::duration slowest_{};
@@ -164,13 +180,14 @@ class PooledChannelKillTest : public testing::Test {
   int64_t lost_late_ = 0;
 };
 
-TEST_F(PooledChannelKillTest, LosesWhatIsInFlightAndServesAgainAtOnce) {
+TEST_P(PooledChannelKillTest, LosesWhatIsInFlightAndServesAgainAtOnce) {
   ASSERT_NO_FATAL_FAILURE(Start(PoolOptions()));
   for (int i = 0; i < 5; ++i) ASSERT_NO_FATAL_FAILURE(Restart());
   Finish();
 }
 
-TEST_F(PooledChannelKillTest, AHundredRestartsGrowNothing) {
+TEST_P(PooledChannelKillTest, AHundredRestartsGrowNothing) {
+  if (IsSecure(GetParam())) return;  // gRPC takes longer than this to have all its threads
   PoolOptions options;
   options.backoff.under_demand = absl::Milliseconds(50);  // to save time
   ASSERT_NO_FATAL_FAILURE(Start(options));
@@ -182,6 +199,11 @@ TEST_F(PooledChannelKillTest, AHundredRestartsGrowNothing) {
   Finish();
   ExpectNoGrowth(before, after);
 }
+
+INSTANTIATE_TEST_SUITE_P(All, PooledChannelKillTest,
+                         testing::Values(ChannelKind::kMembers, ChannelKind::kManaged,
+                                         ChannelKind::kMutualTls),
+                         [](const auto& info) { return NameOf(info.param); });
 
 }  // namespace
 }  // namespace predial

@@ -87,6 +87,7 @@ TEST_P(PooledChannelOddServerTest, IsNamedAndLeftInPeace) {
     case Manner::kHttp1:
     case Manner::kGarbage:
     case Manner::kHangsUp:
+    case Manner::kTruncatedTls:
       EXPECT_LE(server_.accepted(), 5);  // with the two anchors
       break;
     case Manner::kSilent:

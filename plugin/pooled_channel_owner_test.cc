@@ -62,7 +62,7 @@ class PooledChannelOwnerTest : public testing::TestWithParam<ChannelKind> {
     return context;
   }
 
-  const ApiServer server_;
+  const ApiServer server_{ServerOptionsOf(GetParam())};
 };
 
 TEST_P(PooledChannelOwnerTest, AContextMayGoWithoutItsStatus) {
@@ -74,7 +74,7 @@ TEST_P(PooledChannelOwnerTest, AContextMayGoWithoutItsStatus) {
     EXPECT_TRUE(stream->Write({}));
     EchoResponse response;
     EXPECT_TRUE(stream->Read(&response));
-    EXPECT_EQ(channel.leases(), GetParam() == ChannelKind::kMembers ? 1 : 0);
+    EXPECT_EQ(channel.leases(), HasMembers(GetParam()) ? 1 : 0);
   }
   EXPECT_TRUE(server_.WaitForNone());
   channel.ExpectAllReturned();
@@ -194,7 +194,8 @@ TEST_P(PooledChannelOwnerTest, ChannelsMayGoAtAnyTime) {
         if (GetParam() == ChannelKind::kOrdinary) {
           channel = grpc::CreateChannel(server_.target(), grpc::InsecureChannelCredentials());
         } else {
-          channel = PooledChannel::Create(server_.target(), grpc::InsecureChannelCredentials());
+          channel = PooledChannel::Create(server_.target(), ChannelCredentialsOf(GetParam()),
+                                          PoolOptionsOf(GetParam()));
         }
         if (i % 2 != 0) continue;
         EXPECT_TRUE(predial::Echo(*Echo::NewStub(channel)).ok());

@@ -35,18 +35,19 @@ void ExpectEnded(grpc::CompletionQueue& queue) {
   EXPECT_FALSE(queue.Next(&tag, &ok));
 }
 
-std::shared_ptr<PooledChannel> Create(const std::string& target) {
+std::shared_ptr<PooledChannel> Create(const std::string& target,
+                                      ChannelKind kind = ChannelKind::kMembers) {
   PoolOptions options;
   options.backoff.initial = options.backoff.under_demand = absl::Milliseconds(10);
-  return PooledChannel::Create(target, grpc::InsecureChannelCredentials(), options);
+  return PooledChannel::Create(target, ChannelCredentialsOf(kind), PoolOptionsOf(kind, options));
 }
 
-class PooledChannelStateTest : public testing::TestWithParam<bool> {
+class PooledChannelStateTest : public testing::TestWithParam<ChannelKind> {
  protected:
   PooledChannelStateTest() {
     options_.address = UnusedAddress();
-    if (GetParam()) {
-      channel_ = Create(options_.address);
+    if (GetParam() != ChannelKind::kOrdinary) {
+      channel_ = Create(options_.address, GetParam());
       return;
     }
     grpc::ChannelArguments args;
@@ -59,7 +60,7 @@ class PooledChannelStateTest : public testing::TestWithParam<bool> {
   }
   void StartServer() { server_ = std::make_unique<ApiServer>(options_); }
 
-  ApiServerOptions options_;
+  ApiServerOptions options_ = ServerOptionsOf(GetParam());
   std::unique_ptr<ApiServer> server_;
   std::shared_ptr<grpc::ChannelInterface> channel_;
 };
@@ -140,9 +141,11 @@ TEST_P(PooledChannelStateTest, NotifiesManyWatchers) {
   ExpectEnded(queue);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, PooledChannelStateTest, testing::Bool(), [](const auto& info) {
-  return std::string(info.param ? "Pooled" : "Ordinary");
-});
+INSTANTIATE_TEST_SUITE_P(All, PooledChannelStateTest,
+                         testing::Values(ChannelKind::kOrdinary, ChannelKind::kMembers,
+                                         ChannelKind::kManaged, ChannelKind::kTls,
+                                         ChannelKind::kMutualTls),
+                         [](const auto& info) { return NameOf(info.param); });
 
 // --- What only a pool has.
 

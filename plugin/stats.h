@@ -48,6 +48,15 @@ struct PoolStats {
   std::string target;
   // READY, CONNECTING, … as grpc_connectivity_state names them without the prefix.
   std::string state;
+  // "fd" or "managed": see PoolOptions::Mode; and why.
+  std::string mode;
+  std::string mode_reason;
+  // In managed mode: "ok" if gRPC can be given sockets that were dialed here, else why not; how
+  // many it took, and how often it dialed a member's connection by itself.
+  std::string adoption;
+  int64_t sockets_adopted = 0;
+  int64_t dials_by_grpc = 0;
+
   std::vector<EndpointStats> endpoints;
   std::vector<BackendStats> backends;
 

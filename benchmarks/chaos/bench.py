@@ -9,15 +9,17 @@ from processes import Error, Processes
 from result import Result
 
 CONTENDERS = ("pooled", "ordinary", "naive")
+MODES = ("auto", "fd", "managed")  # of pooled: PoolOptions::Mode
 
 
 class Bench:
     """A context: what it starts has ended, and its folder is gone, when its `with` has ended."""
 
-    def __init__(self, binaries, contender, quick):
+    def __init__(self, binaries, contender, quick, mode="auto"):
         self.bin = binaries
         self.contender = contender
         self.quick = quick
+        self._mode = mode
         self._scratch = tempfile.TemporaryDirectory(prefix="predial-chaos.",
                                                     ignore_cleanup_errors=True)
         self.record = os.path.join(self._scratch.name, "record")
@@ -46,7 +48,8 @@ class Bench:
     def load(self, target, *flags):
         """The load, begun. See chaos_load.cc for `flags`."""
         return Load(self.start([os.path.join(self.bin, "chaos_load"), "--target=" + target,
-                                "--contender=" + self.contender, *flags]), self.record)
+                                "--contender=" + self.contender, "--mode=" + self._mode,
+                                *flags]), self.record)
 
     @staticmethod
     def pause(seconds):

@@ -15,7 +15,7 @@ import fault_scenarios
 import namespace
 import planned_scenarios
 import scenario
-from bench import CONTENDERS
+from bench import CONTENDERS, MODES
 from processes import Error, end_on_sigterm
 from result import MS
 
@@ -34,6 +34,8 @@ def parse(arguments):
                         help="only these")
     parser.add_argument("--contender", metavar="NAME[,NAME]", type=lambda text: text.split(","),
                         help="only these of " + ", ".join(CONTENDERS))
+    parser.add_argument("--mode", choices=MODES, default="auto",
+                        help="how pooled makes its connections: PoolOptions::Mode")
     parser.add_argument("--list", action="store_true", help="the names of the scenarios")
     parser.add_argument("--bin", default="benchmarks", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
@@ -51,7 +53,7 @@ def measure(which, options):
     """Runs one scenario; prints a row for each contender; returns the bars that were missed."""
     results = {}
     for contender in scenario.contenders(which, options.quick, options.contender):
-        result = scenario.run(which, contender, options.bin, options.quick)
+        result = scenario.run(which, contender, options.bin, options.quick, options.mode)
         results[contender] = result
         print(_ROW % (which.name, contender, result.rpcs, result.lost, result.duplicates,
                       result.worst_gap // MS, ", ".join(result.facts)), flush=True)

@@ -26,9 +26,9 @@ def contenders(which, quick, chosen=None):
     return ("pooled", "ordinary") if which.compares else ("pooled",)
 
 
-def run(which, contender, binaries, quick):
+def run(which, contender, binaries, quick, mode="auto"):
     """The Result of one contender, judged by itself."""
-    with Bench(binaries, contender, quick) as bench:
+    with Bench(binaries, contender, quick, mode) as bench:
         result = which.measure(bench)
     if result.rpcs == 0:
         raise Error("not a single RPC was sent")

@@ -18,6 +18,7 @@
 #include "absl/time/time.h"
 #include "examples/echo/load.h"
 #include "examples/echo/quantile.h"
+#include "examples/echo/tls.h"
 #include "grpcpp/create_channel.h"
 #include "grpcpp/security/credentials.h"
 #include "plugin/metrics/prometheus_observer.h"
@@ -123,6 +124,10 @@ absl::StatusOr<bool> Run() {
   const absl::StatusOr<LoadOptions> load = LoadFromFlags();
   if (!load.ok()) return load.status();
 
+  const absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> credentials =
+      ClientCredentialsFromFlags();
+  if (!credentials.ok()) return credentials.status();
+
   PrometheusOptions metrics;
   metrics.endpoint_label = true;
   const std::shared_ptr<PrometheusObserver> observer = PrometheusObserver::Create(metrics);
@@ -137,9 +142,9 @@ absl::StatusOr<bool> Run() {
   std::shared_ptr<grpc::ChannelInterface> channel;
   std::shared_ptr<PooledChannel> pooled;  // the same, for its Stats()
   if (kind == "plain") {
-    channel = grpc::CreateChannel(target, grpc::InsecureChannelCredentials());
+    channel = grpc::CreateChannel(target, *credentials);
   } else {
-    channel = pooled = PooledChannel::Create(target, grpc::InsecureChannelCredentials(), options);
+    channel = pooled = PooledChannel::Create(target, *credentials, options);
   }
 
   const LoadResult result = RunLoad(channel, *load);

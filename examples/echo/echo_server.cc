@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/flags/flag.h"
 #include "absl/status/status.h"
@@ -17,6 +18,7 @@
 #include "absl/time/time.h"
 #include "examples/echo/echo_server_lib.h"
 #include "examples/echo/program.h"
+#include "examples/echo/tls.h"
 
 ABSL_FLAG(std::string, address, "127.0.0.1", "IP address to listen on, or unix:/path");
 ABSL_FLAG(int, port, 0, "TCP port to listen on; 0 is any free one");
@@ -77,6 +79,10 @@ absl::Status Run(const sigset_t& signals) {
   }
   EchoServerOptions options;
   options.address = *address;
+  absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> credentials =
+      ServerCredentialsFromFlags();
+  if (!credentials.ok()) return credentials.status();
+  options.credentials = *std::move(credentials);
   options.max_connection_age = absl::GetFlag(FLAGS_max_connection_age);
   options.max_connection_age_grace = absl::GetFlag(FLAGS_max_connection_age_grace);
   options.max_concurrent_streams = absl::GetFlag(FLAGS_max_concurrent_streams);

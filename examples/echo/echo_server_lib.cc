@@ -9,7 +9,6 @@
 #include "absl/time/clock.h"
 #include "grpcpp/ext/health_check_service_server_builder_option.h"
 #include "grpcpp/health_check_service_interface.h"
-#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
 
 namespace predial {
@@ -62,7 +61,7 @@ absl::StatusOr<std::unique_ptr<EchoServer>> EchoServer::Start(const EchoServerOp
   echo->service_.set_on_unary(options.on_unary);
   const bool is_unix = absl::StartsWith(options.address, "unix");
   grpc::ServerBuilder builder;
-  builder.AddListeningPort(options.address, grpc::InsecureServerCredentials(),
+  builder.AddListeningPort(options.address, options.credentials,
                            is_unix ? nullptr : echo->service_.selected_port());
   builder.RegisterService(&echo->service_);
   builder.SetMaxReceiveMessageSize(kMessageBytesMax);

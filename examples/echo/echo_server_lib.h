@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "examples/echo/echo_service.h"
+#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "proto/echo.pb.h"
 
@@ -26,6 +27,9 @@ struct EchoServerOptions {
   // "127.0.0.1:0", "[::1]:50051", "unix:/path"; port 0 is any free one. A port that another socket
   // listens on is an error, never shared (no SO_REUSEPORT); an existing unix socket is replaced.
   std::string address = "127.0.0.1:0";
+
+  // Default: plaintext.
+  std::shared_ptr<grpc::ServerCredentials> credentials = grpc::InsecureServerCredentials();
 
   // The server ends each connection with GOAWAY at this age, as gRPC does with a jitter of 10 %,
   // and cuts the RPCs on it off after the grace. Default: never; range [1 ms, 24 d] or infinite.

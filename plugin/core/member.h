@@ -40,6 +40,7 @@ struct Member {
   // Valid once it was ready.
   Time ready_since = {};
   uint32_t stream_limit = 0;  // the peer's; 0: none
+  uint32_t sizing_limit = 0;  // the same, or what is assumed
   int64_t in_flight = 0;      // as of the last sample
   uint64_t rpcs = 0;          // RPCs so far, as of the last sample
   uint64_t answered = 0;      // as LoadSample::Of has it, as of the last sample

@@ -59,7 +59,7 @@ Actions PoolCore::OnResolveFailed(Time now) {
   return actions;
 }
 
-Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit) {
+Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit, uint32_t assumed_limit) {
   Actions actions;
   Member* member = Find(id);
   if (member == nullptr) return actions;
@@ -68,6 +68,7 @@ Actions PoolCore::OnReady(Time now, MemberId id, uint32_t stream_limit) {
   member->ready_since = now;
   member->last_activity = now;
   member->stream_limit = stream_limit;
+  member->sizing_limit = stream_limit > 0 ? stream_limit : assumed_limit;
   member->jitter = Random();
   Endpoint& endpoint = endpoints_.at(member->endpoint);
   if (endpoint.failures > 0 || endpoint.ailing.times > 0 || endpoint.suspect) {

@@ -142,8 +142,9 @@ class PoolCore {
   // The target's endpoints, each named once. Never empty: a failed resolution is OnResolveFailed.
   Actions OnResolved(Time now, const std::vector<std::string>& keys);
   Actions OnResolveFailed(Time now);
-  // A member ordered by Connect is usable; `stream_limit` is the peer's, 0 if none.
-  Actions OnReady(Time now, MemberId member, uint32_t stream_limit);
+  // A member ordered by Connect is usable; `stream_limit` is the peer's, 0 if none. What to size by
+  // if the peer's cannot be known is `assumed_limit`.
+  Actions OnReady(Time now, MemberId member, uint32_t stream_limit, uint32_t assumed_limit = 0);
   Actions OnConnectFailed(Time now, MemberId member, DialResult result);
   // The connection ended. One that ends soon and unproved is a failed attempt, so that a server
   // that accepts and hangs up is not dialed in a loop.

@@ -317,8 +317,8 @@ void PoolCore::PublishReady(Time now, Actions& actions) {
     const int weight = WeightOf(now, member);
     lightest = std::min(lightest, weight);
     heaviest = std::max(heaviest, weight);
-    if (member.stream_limit > 0 && (stream_limit_ == 0 || member.stream_limit < stream_limit_)) {
-      stream_limit_ = member.stream_limit;
+    if (member.sizing_limit > 0 && (stream_limit_ == 0 || member.sizing_limit < stream_limit_)) {
+      stream_limit_ = member.sizing_limit;
     }
   }
   if (lightest < heaviest) {

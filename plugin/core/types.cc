@@ -72,6 +72,8 @@ const char* ToString(DialResult result) {
       return "local_limit";
     case DialResult::kError:
       return "error";
+    case DialResult::kHandshake:
+      return "handshake";
   }
   return "unknown";
 }

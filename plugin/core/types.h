@@ -61,8 +61,9 @@ enum class DialResult {
   kNotHttp2,     // not a dial's: connected, but the peer does not speak HTTP/2 (see kSetupFailed)
   kLocalLimit,   // this process's limit (EMFILE, ENFILE, ENOMEM, ports): the peer is not to blame
   kError,        // anything else
+  kHandshake,    // not a dial's alone: connected, but the TLS handshake failed
 };
-inline constexpr int kDialResults = 7;
+inline constexpr int kDialResults = 8;
 const char* ToString(DialResult result);
 
 // The outcome of one health check or one message of a health watch.

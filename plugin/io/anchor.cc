@@ -1,19 +1,10 @@
 #include "plugin/io/anchor.h"
 
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
+#include <grpcpp/channel.h>
 
 #include <utility>
 
 namespace predial {
-
-std::shared_ptr<grpc::Channel> CreateAnchorChannel(
-    const std::string& grpc_target, grpc::ChannelArguments args,
-    std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories) {
-  args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::experimental::CreateCustomChannelWithInterceptors(
-      grpc_target, grpc::InsecureChannelCredentials(), args, std::move(factories));
-}
 
 Anchor::Anchor(EventLoop& loop, GrpcPoller& poller, std::shared_ptr<grpc::Channel> channel,
                std::string service, BackoffPolicy backoff, HealthReport report)

@@ -5,12 +5,9 @@
 #pragma once
 
 #include <grpcpp/channel.h>
-#include <grpcpp/support/channel_arguments.h>
-#include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "plugin/core/backoff.h"
 #include "plugin/io/event_loop.h"
@@ -18,11 +15,6 @@
 #include "plugin/io/health_client.h"
 
 namespace predial {
-
-// An ordinary channel that shares its connection with no other channel.
-std::shared_ptr<grpc::Channel> CreateAnchorChannel(
-    const std::string& grpc_target, grpc::ChannelArguments args,
-    std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories);
 
 class Anchor {
  public:

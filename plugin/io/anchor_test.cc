@@ -15,6 +15,7 @@
 #include "plugin/core/backoff.h"
 #include "plugin/core/types.h"
 #include "plugin/io/address.h"
+#include "plugin/io/channel_factory.h"
 #include "plugin/io/grpc_poller.h"
 #include "plugin/io/health_test_util.h"
 #include "plugin/io/io_test_util.h"
@@ -42,7 +43,7 @@ class AnchorTest : public testing::Test {
     grpc::ChannelArguments args;
     args.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
     args.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 100);
-    channel_ = CreateAnchorChannel(target, args, {});
+    channel_ = CreateOrdinaryChannel(target, grpc::InsecureChannelCredentials(), args, {});
     anchor_ = std::make_unique<Anchor>(loop_, poller_, channel_, service, backoff_,
                                        [this](HealthResult result) { reports_.push_back(result); });
   }
@@ -185,13 +186,15 @@ TEST_F(AnchorTest, MayBeDestroyedByItsReport) {
     const auto server = StartEchoServer(options);
     reports_.clear();
     const auto state = std::make_shared<std::string>("that goes with the report");
-    anchor_ = std::make_unique<Anchor>(
-        loop_, poller_, CreateAnchorChannel(AddressOf(*server).ToGrpcTarget(), {}, {}), "",
-        backoff_, [this, state](HealthResult result) {
-          anchor_.reset();
-          EXPECT_FALSE(state->empty());
-          reports_.push_back(result);
-        });
+    anchor_ =
+        std::make_unique<Anchor>(loop_, poller_,
+                                 CreateOrdinaryChannel(AddressOf(*server).ToGrpcTarget(),
+                                                       grpc::InsecureChannelCredentials(), {}, {}),
+                                 "", backoff_, [this, state](HealthResult result) {
+                                   anchor_.reset();
+                                   EXPECT_FALSE(state->empty());
+                                   reports_.push_back(result);
+                                 });
     ASSERT_TRUE(WaitForReports(1));
     EXPECT_FALSE(loop_.has_timers());
   }
@@ -202,7 +205,7 @@ TEST(AnchorChannelTest, SharesItsConnectionWithNoOther) {
   const std::string target = LocalAddress(listener.get()).ToGrpcTarget();
   std::vector<std::shared_ptr<grpc::Channel>> channels;
   for (int i = 0; i < 2; ++i) {
-    channels.push_back(CreateAnchorChannel(target, {}, {}));
+    channels.push_back(CreateOrdinaryChannel(target, grpc::InsecureChannelCredentials(), {}, {}));
     channels.back()->GetState(/*try_to_connect=*/true);
     ASSERT_TRUE(WaitFor(listener.get(), POLLIN));
     const UniqueFd connection(accept(listener.get(), nullptr, nullptr));

@@ -1,11 +1,13 @@
-// The only place where a socket becomes a gRPC channel.
+// Where members' channels are made, and the only place where a socket becomes a gRPC channel.
 #pragma once
 
 #include <grpcpp/channel.h>
+#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/support/client_interceptor.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "plugin/io/unique_fd.h"
@@ -20,6 +22,13 @@ namespace predial {
 // :authority.
 std::shared_ptr<grpc::Channel> CreateMemberChannel(
     UniqueFd fd, const grpc::ChannelArguments& args,
+    std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories);
+
+// An ordinary channel that shares its connections with no other: an anchor's, or a managed
+// member's. `grpc_target` is as grpc::CreateChannel takes it.
+std::shared_ptr<grpc::Channel> CreateOrdinaryChannel(
+    const std::string& grpc_target, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    grpc::ChannelArguments args,
     std::vector<std::unique_ptr<grpc::experimental::ClientInterceptorFactoryInterface>> factories);
 
 }  // namespace predial

@@ -24,6 +24,7 @@ absl::StatusCode CodeOf(DialResult result) {
     case DialResult::kUnreachable:
     case DialResult::kNotHttp2:
     case DialResult::kError:
+    case DialResult::kHandshake:
       break;
   }
   return absl::StatusCode::kUnavailable;

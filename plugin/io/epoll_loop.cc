@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "plugin/io/exit_guard.h"
 
 namespace predial {
 namespace {
@@ -113,6 +114,8 @@ void EpollLoop::Run() {
     }
     const int count = epoll_wait(epoll_.get(), events, kEventsPerWait, TimeoutMillis());
     if (count < 0 && errno != EINTR) Die("epoll_wait");
+    const ExitTurn turn;
+    if (!turn.allowed()) return;
     for (int i = 0; i < count; ++i) {
       if (events[i].data.u64 == kWakeupWatch) {
         uint64_t ignored;

@@ -4,6 +4,7 @@
 
 #include <mutex>
 
+#include "plugin/io/exit_guard.h"
 #include "plugin/io/fork_guard.h"
 
 namespace predial {
@@ -68,7 +69,11 @@ bool GrpcPoller::Look(Duration wait) {
 void GrpcPoller::Run() {
   pthread_setname_np(pthread_self(), "predial-grpc");
   for (;;) {
-    for (int in_vain = 0; in_vain < kLooks;) in_vain = Look(Duration::zero()) ? 0 : in_vain + 1;
+    {
+      const ExitTurn turn;
+      if (!turn.allowed()) return;
+      for (int in_vain = 0; in_vain < kLooks;) in_vain = Look(Duration::zero()) ? 0 : in_vain + 1;
+    }
     {
       std::unique_lock<Mutex> lock(mutex_);
       const auto wanted = [this]()
@@ -77,6 +82,8 @@ void GrpcPoller::Run() {
       if (stopping_) return;
       if (urgent_ == 0) continue;
     }
+    const ExitTurn turn;
+    if (!turn.allowed()) return;
     Look(kInterval);
   }
 }

@@ -72,6 +72,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   virtual ~HealthCall() = default;
 
   // The loop's thread.
+  const grpc::Status& status() const { return status_; }
   void Cancel() {
     cancelled_ = true;
     report_ = nullptr;
@@ -196,8 +197,14 @@ class CallHandle : public Handle {
   explicit CallHandle(std::shared_ptr<Call> call) : call_(std::move(call)) {}
   ~CallHandle() override { call_->Cancel(); }
 
- private:
+ protected:
   const std::shared_ptr<Call> call_;
+};
+
+class CheckHandle : public CallHandle<HealthCheck, CheckCall> {
+ public:
+  using CallHandle::CallHandle;
+  const grpc::Status& status() const override { return call_->status(); }
 };
 
 }  // namespace
@@ -212,7 +219,7 @@ std::unique_ptr<HealthCheck> HealthCheck::Start(EventLoop& loop, GrpcPoller& pol
         report(result);
       });
   call->Start(service, timeout);
-  return std::make_unique<CallHandle<HealthCheck, CheckCall>>(std::move(call));
+  return std::make_unique<CheckHandle>(std::move(call));
 }
 
 std::unique_ptr<HealthWatch> HealthWatch::Start(EventLoop& loop, GrpcPoller& poller,

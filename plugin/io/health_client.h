@@ -31,6 +31,9 @@ class HealthCheck {
                                             const std::string& service, Duration timeout,
                                             HealthReport report);
   virtual ~HealthCheck() = default;
+
+  // What the RPC ended with, from when `report` is called.
+  virtual const grpc::Status& status() const = 0;
 };
 
 // One Health/Watch stream. Waits for the channel to be ready, however long that takes.

@@ -102,9 +102,9 @@ class MemberSetupTest : public testing::Test {
     options_.endpoint = "the endpoint";
     options_.settings_wait = kTestPatience;
     options_.health_timeout = kTestPatience;
-    options_.wrap = [this](UniqueFd fd) {
+    options_.wrap = [this](DialedSocket* socket) {
       wrapped_.Put(true);
-      return CreateMemberChannel(std::move(fd), {}, {});
+      return MemberSetup::Wrapped{CreateMemberChannel(std::move(socket->fd), {}, {})};
     };
   }
   ~MemberSetupTest() override { Stop(); }
@@ -117,7 +117,7 @@ class MemberSetupTest : public testing::Test {
       sockets.dialer = std::move(dialer);
       sockets_ = std::make_unique<SocketPool>(loop_, std::move(sockets));
       setup_ = std::make_unique<MemberSetup>(
-          loop_, poller_, *sockets_, options_, [this] { closed_.Put(true); },
+          loop_, poller_, sockets_.get(), options_, [this] { closed_.Put(true); },
           [this](absl::StatusOr<ReadyMember> ready) {
             setup_.reset();  // as a caller may
             if (ready.ok()) member_ = *std::move(ready);
@@ -335,7 +335,7 @@ TEST_F(MemberSetupTest, DestroyedAtAnyTime) {
       sockets.dialer = std::make_shared<LoopbackDialer>();
       sockets_ = std::make_unique<SocketPool>(loop_, std::move(sockets));
       setup_ = std::make_unique<MemberSetup>(
-          loop_, poller_, *sockets_, options_, [&] { EXPECT_FALSE(destroyed); },
+          loop_, poller_, sockets_.get(), options_, [&] { EXPECT_FALSE(destroyed); },
           [&](absl::StatusOr<ReadyMember> ready) {
             EXPECT_FALSE(destroyed);
             EXPECT_TRUE(ready.ok()) << ready.status();

@@ -54,6 +54,9 @@ class LiteralResolver : public Resolver {
 
  private:
   absl::StatusOr<std::vector<ResolvedEndpoint>> Endpoints() const {
+    if (target_.kind == Target::Kind::kWhole) {
+      return std::vector<ResolvedEndpoint>{{{}, target_.text}};
+    }
     std::vector<Address> addresses;
     for (const std::string& text : target_.addresses) {
       absl::StatusOr<Address> address = Address::Parse(text);
@@ -180,6 +183,7 @@ class DnsResolver : public Resolver {
 }  // namespace
 
 std::string ResolvedEndpoint::Key() const {
+  if (!target.empty()) return target;
   std::vector<std::string> texts;
   for (const Address& address : addresses) texts.push_back(address.ToString());
   std::sort(texts.begin(), texts.end());
@@ -192,7 +196,7 @@ std::unique_ptr<Resolver> CreateResolver(EventLoop& loop, const Target& target, 
 
 std::unique_ptr<Resolver> CreateResolver(EventLoop& loop, const Target& target, Duration interval,
                                          LookupFunction lookup) {
-  if (target.kind == Target::Kind::kAddresses) {
+  if (target.kind != Target::Kind::kDns) {
     return std::make_unique<LiteralResolver>(loop, target);
   }
   return std::make_unique<DnsResolver>(loop, target, interval, std::move(lookup));

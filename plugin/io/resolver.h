@@ -28,12 +28,16 @@
 namespace predial {
 
 struct ResolvedEndpoint {
-  // Of one server, in the order in which to try them; never empty.
+  // Of one server, in the order in which to try them; empty only of a Target::Kind::kWhole.
   std::vector<Address> addresses;
+  // Of a Target::Kind::kWhole: its text. Else empty.
+  std::string target = {};
 
   // Identifies the endpoint from one resolution to the next: the addresses in an order of its own,
   // joined by "|".
   std::string Key() const;
+  // What makes an ordinary gRPC channel go there.
+  std::string GrpcTarget() const { return target.empty() ? ToGrpcTarget(addresses) : target; }
 };
 
 class Resolver {
@@ -45,8 +49,8 @@ class Resolver {
   virtual ~Resolver() = default;
 
   // Resolves now (in the background), then every `interval`, whether that succeeds or fails. Lists
-  // of literal addresses are reported once. `callback` is never called from within Start(). Once
-  // only.
+  // of literal addresses are reported once, as is a target that only gRPC can resolve. `callback`
+  // is never called from within Start(). Once only.
   virtual void Start(Callback callback) = 0;
 
   // Asks for a resolution sooner than the interval would bring it, because connections fail.

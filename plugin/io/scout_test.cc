@@ -14,7 +14,7 @@
 #include "absl/time/time.h"
 #include "examples/echo/echo_server_lib.h"
 #include "plugin/core/types.h"
-#include "plugin/io/anchor.h"
+#include "plugin/io/channel_factory.h"
 #include "plugin/io/epoll_loop.h"
 #include "plugin/io/grpc_poller.h"
 #include "plugin/io/health_test_util.h"
@@ -46,8 +46,9 @@ class ScoutTest : public testing::Test {
       ages_.push_back(age);
       if (ends_at_down_) scout_.reset();
     };
-    scout_ = std::make_unique<Scout>(loop_, CreateAnchorChannel(grpc_target, args, {}),
-                                     std::move(reports));
+    scout_ = std::make_unique<Scout>(
+        loop_, CreateOrdinaryChannel(grpc_target, grpc::InsecureChannelCredentials(), args, {}),
+        std::move(reports));
   }
 
   // Moves the scout's time in steps of `step`, giving gRPC time of its own, until `condition`
@@ -137,7 +138,8 @@ TEST(ScoutOnARealServerTest, FindsTheAgeThatTheServerAllows) {
   GrpcPoller poller;
   Mailbox<Duration> ages;
   std::unique_ptr<Scout> scout;
-  const auto channel = CreateAnchorChannel(AddressOf(*server).ToGrpcTarget(), {}, {});
+  const auto channel = CreateOrdinaryChannel(AddressOf(*server).ToGrpcTarget(),
+                                             grpc::InsecureChannelCredentials(), {}, {});
   const auto began = std::chrono::steady_clock::now();
   RunInLoop(loop, [&] {
     Scout::Reports reports;

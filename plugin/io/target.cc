@@ -54,6 +54,12 @@ std::string PercentDecode(absl::string_view text) {
   return decoded;
 }
 
+// Schemes that are read here.
+bool IsKnownScheme(absl::string_view scheme) {
+  return scheme == "dns" || scheme == "ipv4" || scheme == "ipv6" || scheme == "unix" ||
+         scheme == "unix-abstract";
+}
+
 bool IsScheme(absl::string_view text) {
   if (text.empty() || !absl::ascii_isalpha(text[0])) return false;
   for (char c : text) {
@@ -234,6 +240,26 @@ absl::Status ParseAddresses(const Uri& uri, Target& target) {
 
 }  // namespace
 
+bool IsSchemeOfGrpc(absl::string_view scheme) {
+  return scheme == "xds" || scheme == "google-c2p" || scheme == "google-c2p-experimental";
+}
+
+absl::string_view ForeignScheme(absl::string_view text) {
+  const absl::string_view scheme = text.substr(0, text.find(':'));
+  if (scheme.size() == text.size() || IsKnownScheme(scheme)) return "";
+  const bool is_one = IsSchemeOfGrpc(scheme) ||
+                      (IsScheme(scheme) && absl::StartsWith(text.substr(scheme.size()), "://"));
+  return is_one ? scheme : "";
+}
+
+absl::StatusOr<Target> WholeTarget(absl::string_view text) {
+  if (text.empty()) return Error(text, "it is empty");
+  Target target;
+  target.text = std::string(text);
+  target.kind = Target::Kind::kWhole;
+  return target;
+}
+
 absl::StatusOr<Target> ParseTarget(absl::string_view text) {
   Target target;
   target.text = std::string(text);
@@ -247,13 +273,10 @@ absl::StatusOr<Target> ParseTarget(absl::string_view text) {
   Uri uri;
   absl::string_view rest = text;
   const absl::string_view scheme = text.substr(0, text.find(':'));
-  if (scheme == "xds" || scheme == "google-c2p" || scheme == "google-c2p-experimental") {
-    return Error(text, absl::StrCat("the scheme ", scheme,
-                                    " needs an ordinary channel (grpc::CreateChannel): the control "
-                                    "plane chooses the connections, not a pool"));
+  if (IsSchemeOfGrpc(scheme)) {
+    return Error(text, absl::StrCat("only gRPC can resolve the scheme ", scheme));
   }
-  if (scheme == "dns" || scheme == "ipv4" || scheme == "ipv6" || scheme == "unix" ||
-      scheme == "unix-abstract") {
+  if (IsKnownScheme(scheme)) {
     if (scheme.size() == text.size()) return Error(text, "the address is missing");
     uri.scheme = scheme;
     rest.remove_prefix(scheme.size() + 1);
@@ -261,7 +284,7 @@ absl::StatusOr<Target> ParseTarget(absl::string_view text) {
       uri.authority = rest.substr(0, rest.find('/'));
       rest.remove_prefix(uri.authority.size());
     }
-  } else if (IsScheme(scheme) && absl::StartsWith(text.substr(scheme.size()), "://")) {
+  } else if (!ForeignScheme(text).empty()) {
     return Error(text, absl::StrCat("the scheme ", scheme,
                                     " is unknown; dns, ipv4, ipv6, unix and unix-abstract work"));
   }

@@ -21,7 +21,7 @@
 namespace predial {
 
 struct Target {
-  enum class Kind { kDns, kAddresses };
+  enum class Kind { kDns, kAddresses, kWhole };
 
   // As the user wrote it.
   std::string text;
@@ -34,9 +34,18 @@ struct Target {
   // kAddresses: literal addresses as io/address.h parses them ("1.2.3.4:50", "unix:/path").
   std::vector<std::string> addresses;
 
-  // The :authority that grpc::CreateChannel would send by default.
+  // The :authority that grpc::CreateChannel would send by default. Empty: of kWhole.
   std::string authority;
 };
+
+// A target that is left to gRPC as it is. INVALID_ARGUMENT if it is empty.
+absl::StatusOr<Target> WholeTarget(absl::string_view text);
+
+// The scheme of a target that ParseTarget() does not know, in "scheme://…" or, of those that
+// IsSchemeOfGrpc(), "scheme:…"; else empty.
+absl::string_view ForeignScheme(absl::string_view text);
+// One that gRPC knows and ParseTarget() does not: its control plane chooses the connections.
+bool IsSchemeOfGrpc(absl::string_view scheme);
 
 // INVALID_ARGUMENT names the target, what is wrong with it and the forms that work.
 absl::StatusOr<Target> ParseTarget(absl::string_view text);

@@ -27,6 +27,8 @@ void PoolGauges::Add(const PoolStats& stats, bool by_endpoint) {
   for (const BackendStats& backend : stats.backends) {
     backends[LabelText(backend.name)] += backend.connections;
   }
+  // The last: gRPC is given no sockets, and dials by itself.
+  ++modes[stats.mode != "managed" ? 0 : stats.adoption == "ok" ? 1 : 2];
   connections_min += stats.connections_min;
   connections_max += stats.connections_max;
   connections_wanted += stats.connections_wanted;

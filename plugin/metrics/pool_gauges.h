@@ -1,6 +1,7 @@
 // PoolGauges: the present numbers of all pools of one target.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -20,11 +21,16 @@ struct ConnectionCounts {
   void Add(const ConnectionCounts& other);
 };
 
+// Pools by the mode of their members, in the order of PoolGauges::modes. The values of the `mode`
+// label of predial_pools.
+inline constexpr std::array<const char*, 3> kPoolModes = {"fd", "managed", "managed_dialing"};
+
 // A plain value: sums of what the pools' PoolStats say.
 struct PoolGauges {
   ConnectionCounts connections;
   std::map<std::string, ConnectionCounts> endpoints;  // the same by address, as LabelText()
   std::map<std::string, int64_t> backends;  // connections by the server's name, as LabelText()
+  std::array<int64_t, kPoolModes.size()> modes = {};
   int64_t connections_min = 0;
   int64_t connections_max = 0;
   int64_t connections_wanted = 0;

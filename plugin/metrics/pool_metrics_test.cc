@@ -53,6 +53,10 @@ TEST(PoolMetricsTest, EveryNumberOfPoolStatsArrives) {
   pool.stats->connections_min = 6;
   pool.stats->connections_max = 30;
   pool.stats->connections_wanted = 7;
+  pool.stats->mode = "managed";
+  pool.stats->adoption = "ok";
+  pool.stats->sockets_adopted = 17;
+  pool.stats->dials_by_grpc = 18;
   pool.stats->leases = 8;
   pool.stats->panic = true;
   pool.stats->checkout_waiters = 15;
@@ -85,6 +89,11 @@ TEST(PoolMetricsTest, EveryNumberOfPoolStatsArrives) {
   EXPECT_EQ(Value(f, "predial_connections_wanted", Target("t")), 7);
   EXPECT_EQ(Value(f, "predial_leases", Target("t")), 8);
   EXPECT_EQ(Value(f, "predial_panic", Target("t")), 1);
+  EXPECT_EQ(Value(f, "predial_pools", With("t", "mode", "fd")), 0);
+  EXPECT_EQ(Value(f, "predial_pools", With("t", "mode", "managed")), 1);
+  EXPECT_EQ(Value(f, "predial_pools", With("t", "mode", "managed_dialing")), 0);
+  EXPECT_EQ(Value(f, "predial_sockets_adopted_total", Target("t")), 17);
+  EXPECT_EQ(Value(f, "predial_grpc_dials_total", Target("t")), 18);
   EXPECT_EQ(Value(f, "predial_checkout_waiters", Target("t")), 15);
   EXPECT_EQ(Value(f, "predial_checkout_waits_total", Target("t")), 16);
   EXPECT_EQ(Value(f, "predial_checkout_wait_seconds_total", Target("t")), 2.5);

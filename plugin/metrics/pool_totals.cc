@@ -18,6 +18,8 @@ void ForEachCounter(PoolTotals& totals, const PoolTotals& other, Combine combine
   each(totals.rpcs_retried, other.rpcs_retried);
   each(totals.rpcs_lost, other.rpcs_lost);
   each(totals.rejected, other.rejected);
+  totals.sockets_adopted = combine(totals.sockets_adopted, other.sockets_adopted);
+  totals.dials_by_grpc = combine(totals.dials_by_grpc, other.dials_by_grpc);
   totals.checkout_waits = combine(totals.checkout_waits, other.checkout_waits);
   totals.checkout_wait_nanos = combine(totals.checkout_wait_nanos, other.checkout_wait_nanos);
   totals.ejections = combine(totals.ejections, other.ejections);
@@ -36,6 +38,8 @@ PoolTotals PoolTotals::Of(const PoolStats& stats) {
   totals.rpcs_retried = stats.rpcs_retried;
   totals.rpcs_lost = stats.rpcs_lost;
   totals.rejected = stats.checkouts_rejected;
+  totals.sockets_adopted = stats.sockets_adopted;
+  totals.dials_by_grpc = stats.dials_by_grpc;
   totals.checkout_waits = stats.checkout_waits;
   totals.checkout_wait_nanos = stats.checkout_wait_nanos;
   totals.ejections = stats.ejections;

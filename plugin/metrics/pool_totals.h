@@ -24,6 +24,8 @@ struct PoolTotals {
   std::array<int64_t, kNeverSentReasons> rpcs_retried = {};     // by NeverSent
   std::array<int64_t, kLossReasons> rpcs_lost = {};             // by LossReason
   std::array<int64_t, kRejectReasons> rejected = {};            // by RejectReason
+  int64_t sockets_adopted = 0;
+  int64_t dials_by_grpc = 0;
   int64_t checkout_waits = 0;
   int64_t checkout_wait_nanos = 0;
   int64_t ejections = 0;

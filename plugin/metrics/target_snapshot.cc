@@ -109,10 +109,24 @@ void AddBackends(const std::vector<TargetSnapshot>& snapshots, Families* familie
   AddFamily(std::move(family), families);
 }
 
+void AddModes(const std::vector<TargetSnapshot>& snapshots, Families* families) {
+  MetricFamily family =
+      MakeFamily("predial_pools", MetricType::Gauge, "Pools, by how their connections are made.");
+  for (const TargetSnapshot& snapshot : snapshots) {
+    if (!snapshot.gauges.has_value()) continue;
+    for (size_t i = 0; i < kPoolModes.size(); ++i) {
+      AddValue({{"target", snapshot.target}, {"mode", kPoolModes[i]}},
+               static_cast<double>(snapshot.gauges->modes[i]), &family);
+    }
+  }
+  AddFamily(std::move(family), families);
+}
+
 }  // namespace
 
 void AddFamilies(const std::vector<TargetSnapshot>& snapshots, bool by_endpoint,
                  Families* families) {
+  AddModes(snapshots, families);
   AddConnections(snapshots, by_endpoint, families);
   AddBackends(snapshots, families);
   AddGauge(snapshots, "predial_connections_min", &PoolGauges::connections_min,
@@ -179,6 +193,11 @@ void AddFamilies(const std::vector<TargetSnapshot>& snapshots, bool by_endpoint,
       snapshots, "predial_dials_total", "result", &PoolTotals::dials,
       [](size_t i) { return ToString(static_cast<DialResult>(i)); }, "Dials that ended, by result.",
       families);
+  AddTotal(snapshots, "predial_sockets_adopted_total", &PoolTotals::sockets_adopted,
+           "Sockets dialed by the pool that gRPC took for its own connections, in managed mode.",
+           families);
+  AddTotal(snapshots, "predial_grpc_dials_total", &PoolTotals::dials_by_grpc,
+           "Connections of the pool that gRPC dialed by itself, in managed mode.", families);
   AddHistograms(snapshots, "predial_dial_seconds", &TargetSnapshot::dial,
                 "Time that successful dials took.", families);
   AddTotals(
