@@ -38,6 +38,8 @@ enum class ChannelKind {
 inline constexpr ChannelKind kChannelKinds[] = {ChannelKind::kOrdinary, ChannelKind::kMembers,
                                                 ChannelKind::kAnchor,   ChannelKind::kManaged,
                                                 ChannelKind::kTls,      ChannelKind::kMutualTls};
+inline constexpr ChannelKind kMemberKinds[] = {ChannelKind::kMembers, ChannelKind::kManaged,
+                                               ChannelKind::kTls, ChannelKind::kMutualTls};
 // RPCs go over members.
 inline bool HasMembers(ChannelKind kind) {
   return kind != ChannelKind::kOrdinary && kind != ChannelKind::kAnchor;
@@ -99,6 +101,16 @@ inline ApiServerOptions ServerOptionsOf(ChannelKind kind) {
   return options;
 }
 
+inline EchoServerOptions ServerOptionsOf(ChannelKind kind, EchoServerOptions options) {
+  options.credentials = ServerCredentialsOf(kind);
+  return options;
+}
+
+inline PoolOptions PoolOptionsOf(ChannelKind kind, PoolOptions options = {}) {
+  if (kind == ChannelKind::kManaged) options.mode = PoolOptions::Mode::kManaged;
+  return options;
+}
+
 // A channel of the wanted kind, and for the pooled ones what is left of it to check.
 class ChannelUnderTest {
  public:
@@ -119,8 +131,8 @@ class ChannelUnderTest {
       options.dialer = std::make_shared<FailingDialer>();
       options.backoff.initial = options.backoff.max = options.backoff.under_demand = absl::Hours(1);
     }
-    if (kind == ChannelKind::kManaged) options.mode = PoolOptions::Mode::kManaged;
-    pooled_ = PooledChannel::Create(target, credentials, args, std::move(interceptors), options);
+    pooled_ = PooledChannel::Create(target, credentials, args, std::move(interceptors),
+                                    PoolOptionsOf(kind, std::move(options)));
     channel_ = pooled_;
     if (HasMembers(kind)) {
       EXPECT_TRUE(WaitForReadyMembers(*pooled_, options.connections_min))

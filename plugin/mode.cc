@@ -74,7 +74,8 @@ absl::StatusOr<MemberMode> ChooseMode(PoolOptions::Mode wanted, absl::string_vie
       break;
     case PoolOptions::Mode::kManaged:
       mode.managed = true;
-      mode.reason = "PoolOptions::mode is kManaged";
+      reasons.insert(reasons.begin(), "PoolOptions::mode is kManaged");
+      mode.reason = absl::StrJoin(reasons, "; ");
       break;
     case PoolOptions::Mode::kAuto:
       mode.managed = !reasons.empty();

@@ -109,7 +109,9 @@ absl::StatusOr<std::shared_ptr<PooledChannel>> PooledChannel::TryCreate(
   config.interceptors = std::make_shared<const InterceptorFactories>(std::move(interceptors));
   config.warnings = CheckDescriptorLimit(target, options);
   if (config.mode.secure) ArmExitGuard();
-  if (config.mode.managed && !config.mode.whole_target) {
+  if (config.mode.whole_target) {
+    config.adoption = absl::FailedPreconditionError("gRPC resolves and balances the target");
+  } else if (config.mode.managed) {
     config.adoption = CheckAdoption(args);
     if (!config.adoption.ok()) {
       config.warnings.push_back(AdoptionWarning(target, config.adoption.message()));

@@ -9,12 +9,11 @@
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
 #include "plugin/api_test_calls.h"
 #include "plugin/api_test_channels.h"
+#include "plugin/grpc_log.h"
 #include "plugin/io/io_test_util.h"
-#include "plugin/mutex.h"
 #include "plugin/observer.h"
 
 namespace predial {
@@ -22,46 +21,6 @@ namespace {
 
 using testing::Contains;
 using testing::HasSubstr;
-
-// What is logged as an error while it lives.
-class ErrorLog {
- public:
-  ErrorLog() {
-    lines().Clear();
-    gpr_set_log_function([](gpr_log_func_args* args) {
-      if (args->severity == GPR_LOG_SEVERITY_ERROR) lines().Add(args->message);
-    });
-  }
-  ~ErrorLog() { gpr_set_log_function(nullptr); }
-  ErrorLog(const ErrorLog&) = delete;
-  std::vector<std::string> Get() const { return lines().Get(); }
-
- private:
-  class Lines {
-   public:
-    void Clear() {
-      MutexLock lock(mutex_);
-      lines_.clear();
-    }
-    void Add(const char* line) {
-      MutexLock lock(mutex_);
-      lines_.push_back(line);
-    }
-    std::vector<std::string> Get() {
-      MutexLock lock(mutex_);
-      return lines_;
-    }
-
-   private:
-    Mutex mutex_;
-    std::vector<std::string> lines_ ABSL_GUARDED_BY(mutex_);
-  };
-  // For ever: gRPC's threads may log at any time.
-  static Lines& lines() {
-    static Lines* const lines = new Lines;
-    return *lines;
-  }
-};
 
 // Everything that a channel can be created from.
 struct Creation {
@@ -83,7 +42,7 @@ void ExpectFails(const Creation& from, absl::StatusCode code,
   EXPECT_THAT(message, HasSubstr(absl::StrCat("\"", from.target, "\"")));
   for (const std::string& part : parts) EXPECT_THAT(message, HasSubstr(part));
 
-  const ErrorLog log;
+  const GrpcLog log(GPR_LOG_SEVERITY_ERROR);
   const auto channel =
       PooledChannel::Create(from.target, from.credentials, from.args, from.options);
   ASSERT_NE(channel, nullptr);

@@ -194,10 +194,8 @@ TEST_P(PooledChannelOwnerTest, ChannelsMayGoAtAnyTime) {
         if (GetParam() == ChannelKind::kOrdinary) {
           channel = grpc::CreateChannel(server_.target(), grpc::InsecureChannelCredentials());
         } else {
-          PoolOptions options;
-          if (GetParam() == ChannelKind::kManaged) options.mode = PoolOptions::Mode::kManaged;
-          channel =
-              PooledChannel::Create(server_.target(), ChannelCredentialsOf(GetParam()), options);
+          channel = PooledChannel::Create(server_.target(), ChannelCredentialsOf(GetParam()),
+                                          PoolOptionsOf(GetParam()));
         }
         if (i % 2 != 0) continue;
         EXPECT_TRUE(predial::Echo(*Echo::NewStub(channel)).ok());

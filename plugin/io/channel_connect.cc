@@ -14,6 +14,18 @@ namespace {
 // The channel has failed already: it answers at once.
 constexpr Duration kReasonTimeout = std::chrono::seconds(1);
 
+// What gRPC's cause leaves open.
+const char* WhatFailed(DialResult result) {
+  switch (result) {
+    case DialResult::kHandshake:
+      return "connected, but the TLS handshake failed: ";
+    case DialResult::kNotHttp2:
+      return "connected, but not to an HTTP/2 server, or to one that closed at once: ";
+    default:
+      return "";
+  }
+}
+
 }  // namespace
 
 DialResult ResultOfGrpcError(absl::string_view message, bool secure, bool dialed) {
@@ -87,7 +99,8 @@ void ChannelConnect::AskForReason() {
           return Finish(absl::OkStatus());
         }
         const std::string& cause = status.error_message();
-        Finish(DialError(ResultOfGrpcError(cause, options_.secure, options_.dialed), cause));
+        const DialResult result = ResultOfGrpcError(cause, options_.secure, options_.dialed);
+        Finish(DialError(result, absl::StrCat(WhatFailed(result), cause)));
       });
 }
 

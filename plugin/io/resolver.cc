@@ -196,7 +196,7 @@ std::unique_ptr<Resolver> CreateResolver(EventLoop& loop, const Target& target, 
 
 std::unique_ptr<Resolver> CreateResolver(EventLoop& loop, const Target& target, Duration interval,
                                          LookupFunction lookup) {
-  if (target.kind == Target::Kind::kAddresses) {
+  if (target.kind != Target::Kind::kDns) {
     return std::make_unique<LiteralResolver>(loop, target);
   }
   return std::make_unique<DnsResolver>(loop, target, interval, std::move(lookup));
