@@ -1,13 +1,14 @@
 #include "benchmarks/compared_channel.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <grpcpp/support/client_interceptor.h>
 
+#include <typeinfo>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
@@ -52,19 +53,26 @@ Factories MakeFactories(bool interceptor) {
   return factories;
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreatePlain(const std::string& address,
-                                                                    bool interceptor) {
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreatePlain(
+    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    bool interceptor) {
   std::shared_ptr<grpc::ChannelInterface> channel;
   if (interceptor) {
     channel = grpc::experimental::CreateCustomChannelWithInterceptors(
-        address, grpc::InsecureChannelCredentials(), grpc::ChannelArguments(), MakeFactories(true));
+        address, credentials, grpc::ChannelArguments(), MakeFactories(true));
   } else {
-    channel = grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
+    channel = grpc::CreateChannel(address, credentials);
   }
   if (!channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kConnectTimeout))) {
     return absl::DeadlineExceededError(absl::StrCat("no connection to ", address));
   }
   return channel;
+}
+
+bool IsInsecure(const grpc::ChannelCredentials& credentials) {
+  const auto insecure = grpc::InsecureChannelCredentials();
+  const grpc::ChannelCredentials& other = *insecure;
+  return typeid(credentials) == typeid(other);
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreateRaw(const std::string& address,
@@ -79,11 +87,12 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreateNaive(const std::s
                          kNaiveConnections);
 }
 
-absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreatePooled(const std::string& address,
-                                                                     bool metrics) {
+absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreatePooled(
+    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials,
+    bool metrics) {
   PoolOptions options;
   if (metrics) options.observer = PrometheusObserver::Create();
-  auto pool = PooledChannel::TryCreate(address, grpc::InsecureChannelCredentials(), {}, options);
+  auto pool = PooledChannel::TryCreate(address, credentials, {}, options);
   if (!pool.ok()) return pool.status();
   const absl::Status status = AwaitMembers(**pool, options.connections_min, kConnectTimeout);
   if (!status.ok()) return status;
@@ -93,14 +102,18 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreatePooled(const std::
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreateComparedChannel(
-    absl::string_view kind, const std::string& address) {
-  if (kind == "plain") return CreatePlain(address, false);
-  if (kind == "plain_interceptor") return CreatePlain(address, true);
+    absl::string_view kind, const std::string& address,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  if (kind == "plain") return CreatePlain(address, credentials, false);
+  if (kind == "plain_interceptor") return CreatePlain(address, credentials, true);
+  if (kind == "pooled") return CreatePooled(address, credentials, false);
+  if (kind == "pooled_metrics") return CreatePooled(address, credentials, true);
+  if (!IsInsecure(*credentials) && (kind == "naive" || absl::StartsWith(kind, "raw_fd"))) {
+    return absl::InvalidArgumentError(absl::StrCat(kind, " is plaintext only"));
+  }
   if (kind == "raw_fd") return CreateRaw(address, false);
   if (kind == "raw_fd_interceptor") return CreateRaw(address, true);
   if (kind == "naive") return CreateNaive(address);
-  if (kind == "pooled") return CreatePooled(address, false);
-  if (kind == "pooled_metrics") return CreatePooled(address, true);
   return absl::InvalidArgumentError(
       absl::StrCat("'", kind, "' is no kind of channel; it must be ", kComparedKinds));
 }

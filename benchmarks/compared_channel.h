@@ -2,6 +2,7 @@
 #pragma once
 
 #include <grpcpp/impl/channel_interface.h>
+#include <grpcpp/security/credentials.h>
 
 #include <memory>
 #include <string>
@@ -22,8 +23,11 @@ inline constexpr char kComparedKinds[] =
 // several addresses is possible. Everything has its defaults: nothing is
 // turned off for the benchmark. A pool has all of its connections_min members when this returns.
 //
-// INVALID_ARGUMENT: `kind` or `address`. DEADLINE_EXCEEDED: no connection within 30 s.
+// INVALID_ARGUMENT: `kind` or `address`, or a kind that is plaintext only, with other credentials.
+// DEADLINE_EXCEEDED: no connection within 30 s.
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreateComparedChannel(
-    absl::string_view kind, const std::string& address);
+    absl::string_view kind, const std::string& address,
+    const std::shared_ptr<grpc::ChannelCredentials>& credentials =
+        grpc::InsecureChannelCredentials());
 
 }  // namespace predial

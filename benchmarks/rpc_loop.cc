@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "benchmarks/compared_channel.h"
+#include "examples/echo/tls.h"
 #include "proto/echo.grpc.pb.h"
 
 ABSL_FLAG(std::string, address, "", "where an echo server listens, e.g. 127.0.0.1:50051");
@@ -83,7 +84,9 @@ class RpcLoop {
 
 absl::Status Run() {
   const std::string kind = absl::GetFlag(FLAGS_channel);
-  const auto channel = CreateComparedChannel(kind, absl::GetFlag(FLAGS_address));
+  const auto credentials = ClientCredentialsFromFlags();
+  if (!credentials.ok()) return credentials.status();
+  const auto channel = CreateComparedChannel(kind, absl::GetFlag(FLAGS_address), *credentials);
   if (!channel.ok()) return channel.status();
   const int64_t rpcs = absl::GetFlag(FLAGS_rpcs);
   if (rpcs <= 0) return absl::InvalidArgumentError("--rpcs must be positive");

@@ -49,13 +49,19 @@ def parse(arguments):
                         help="all, or of " + ", ".join(names))
     parser.add_argument("--repeat", type=int, default=5, metavar="N",
                         help="rounds, of which the medians are taken; default 5")
+    parser.add_argument("--tls", action="store_true", help="over TLS; all are then those that can: "
+                        + ", ".join(each.name for each in SCENARIOS if each.tls_bars is not None))
     parser.add_argument("--json", metavar="FILE", help="all that was measured, and the bars")
     parser.add_argument("--list", action="store_true", help="the scenarios and their bars")
     options = parser.parse_args(arguments)
     if not 1 <= options.repeat <= 100:
         parser.error("--repeat=%d is not within [1, 100]" % options.repeat)
-    options.scenario = names if options.scenario == "all" else options.scenario.split(",")
+    can = [each.name for each in SCENARIOS if each.tls_bars is not None] if options.tls else names
+    options.scenario = can if options.scenario == "all" else options.scenario.split(",")
     for name in options.scenario:
+        if name in names and name not in can:
+            parser.error("--scenario=%s is for plaintext only; with --tls there are %s" % (
+                name, ", ".join(can)))
         if name not in names:
             parser.error("--scenario=%s is none; they are %s" % (name, ", ".join(names)))
     return options
@@ -97,8 +103,9 @@ def main():
     if options.list:
         for each in SCENARIOS:
             print("%-14s %s" % (each.name, each.what))
-            for bar in each.bars:
-                print("%14s %s of %s %s %g%s" % ("", bar.metric, bar.of, ">=" if bar.least else "<=",
+            for tls, bar in ([("", bar) for bar in each.bars] +
+                             [("--tls: ", bar) for bar in each.tls_bars or ()]):
+                print("%14s %s%s of %s %s %g%s" % ("", tls, bar.metric, bar.of, ">=" if bar.least else "<=",
                                                  bar.limit, " of " + bar.versus + "'s"
                                                  if bar.versus else ""))
         return 0
@@ -109,7 +116,7 @@ def main():
     for each in SCENARIOS:
         if each.name not in options.scenario:
             continue
-        with Contest(BINARIES, options.repeat) as contest:
+        with Contest(BINARIES, options.repeat, tls=options.tls) as contest:
             entry, bars = scenario.run(each, contest)
         show(entry, bars)
         report["scenarios"].append(entry)

@@ -25,6 +25,7 @@
 #include "benchmarks/compare/unary_rpc.h"
 #include "benchmarks/load_record.h"
 #include "examples/echo/program.h"
+#include "examples/echo/tls.h"
 
 ABSL_FLAG(std::string, contender, "pooled", predial::kContenderKinds);
 ABSL_FLAG(std::vector<std::string>, address, {},
@@ -165,6 +166,9 @@ absl::Status Run(const sigset_t& /*signals*/) {
   options.connections_min = absl::GetFlag(FLAGS_connections_min);
   options.connections_max = absl::GetFlag(FLAGS_connections_max);
   options.connected = load != "burst" && load != "first";
+  auto credentials = ClientCredentialsFromFlags();
+  if (!credentials.ok()) return credentials.status();
+  options.credentials = *std::move(credentials);
   std::vector<Contender> contenders;
   for (const std::string& address : addresses) {
     auto contender = CreateContender(absl::GetFlag(FLAGS_contender), address, options);

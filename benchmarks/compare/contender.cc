@@ -1,7 +1,6 @@
 #include "benchmarks/compare/contender.h"
 
 #include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
 #include <atomic>
@@ -34,20 +33,23 @@ absl::StatusOr<Contender> OrError(absl::StatusOr<std::shared_ptr<grpc::ChannelIn
 }
 
 // No two have a connection in common.
-std::shared_ptr<grpc::Channel> CreateUnshared(const std::string& address) {
+std::shared_ptr<grpc::Channel> CreateUnshared(
+    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
   grpc::ChannelArguments args;
   args.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), args);
+  return grpc::CreateCustomChannel(address, credentials, args);
 }
 
-absl::StatusOr<Contender> CreatePlain(const std::string& address, bool connected) {
-  if (connected) return OrError(CreateComparedChannel("plain", address));
-  return Always(grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+absl::StatusOr<Contender> CreatePlain(const std::string& address, const ContenderOptions& options) {
+  if (options.connected) {
+    return OrError(CreateComparedChannel("plain", address, options.credentials));
+  }
+  return Always(grpc::CreateChannel(address, options.credentials));
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelInterface>> CreateUnsharedAndConnected(
-    const std::string& address) {
-  auto channel = CreateUnshared(address);
+    const std::string& address, const std::shared_ptr<grpc::ChannelCredentials>& credentials) {
+  auto channel = CreateUnshared(address, credentials);
   if (!channel->WaitForConnected(absl::ToChronoTime(absl::Now() + kConnectTimeout))) {
     return absl::DeadlineExceededError(absl::StrCat("no connection to ", address));
   }
@@ -73,7 +75,7 @@ absl::StatusOr<Contender> CreatePool(const std::string& address, PoolOptions opt
   options.observer = PrometheusObserver::Create();
   if (asked.connections_min != 0) options.connections_min = asked.connections_min;
   if (asked.connections_max != 0) options.connections_max = asked.connections_max;
-  auto pool = PooledChannel::TryCreate(address, grpc::InsecureChannelCredentials(), {}, options);
+  auto pool = PooledChannel::TryCreate(address, asked.credentials, {}, options);
   if (!pool.ok()) return pool.status();
   if (asked.connected) {
     const absl::Status status = AwaitMembers(**pool, options.connections_min, kConnectTimeout);
@@ -87,15 +89,19 @@ absl::StatusOr<Contender> CreatePool(const std::string& address, PoolOptions opt
 absl::StatusOr<Contender> CreateContender(absl::string_view kind, const std::string& address,
                                           const ContenderOptions& options) {
   const int several = options.connections_min == 0 ? kSeveral : options.connections_min;
-  if (kind == "per_call") return [address] { return CreateUnshared(address); };
-  if (kind == "plain") return CreatePlain(address, options.connected);
-  if (kind == "naive") return OrError(CreateComparedChannel("naive", address));
-  if (kind == "raw_fd") return OrError(CreateComparedChannel("raw_fd", address));
+  const auto& credentials = options.credentials;
+  if (kind == "per_call") {
+    return [address, credentials] { return CreateUnshared(address, credentials); };
+  }
+  if (kind == "plain") return CreatePlain(address, options);
+  if (kind == "naive") return OrError(CreateComparedChannel("naive", address, credentials));
+  if (kind == "raw_fd") return OrError(CreateComparedChannel("raw_fd", address, credentials));
   if (kind == "plain_each") {
-    return CreateSeveral(several, [&] { return CreateUnsharedAndConnected(address); });
+    return CreateSeveral(several, [&] { return CreateUnsharedAndConnected(address, credentials); });
   }
   if (kind == "raw_fds") {
-    return CreateSeveral(several, [&] { return CreateComparedChannel("raw_fd", address); });
+    return CreateSeveral(several,
+                         [&] { return CreateComparedChannel("raw_fd", address, credentials); });
   }
   PoolOptions pool;
   if (kind == "pooled") return CreatePool(address, pool, options);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <grpcpp/impl/channel_interface.h>
+#include <grpcpp/security/credentials.h>
 
 #include <functional>
 #include <memory>
@@ -27,12 +28,15 @@ struct ContenderOptions {
   int connections_max = 0;
   // Whether to wait until all connections are there that it makes by itself.
   bool connected = true;
+  // For TLS, of those that can.
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
 };
 
 // What to send the next RPC on. Thread-safe.
 using Contender = std::function<std::shared_ptr<grpc::ChannelInterface>()>;
 
-// `address` is "host:port" with an IPv4 literal. INVALID_ARGUMENT: `kind` or `address`.
+// `address` is "host:port" with an IPv4 literal. INVALID_ARGUMENT: `kind` or `address`, or
+// credentials for a kind that is plaintext only.
 // DEADLINE_EXCEEDED: no connection within 30 s.
 absl::StatusOr<Contender> CreateContender(absl::string_view kind, const std::string& address,
                                           const ContenderOptions& options);

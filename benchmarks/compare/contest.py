@@ -1,6 +1,7 @@
 """Contest: where one scenario runs: its servers, its link, its clients."""
 import json
 import os
+import subprocess
 import tempfile
 
 from processes import Error, Processes
@@ -10,16 +11,23 @@ class Contest:
     """A context: what it starts has ended when its `with` has.
 
     `binaries`: {name of a program: its path}. `short`: as short as it makes sense, to see that it
-    works; nothing is to be made of the figures.
+    works; nothing is to be made of the figures. `tls`: servers and clients speak TLS, with
+    certificates made for this contest.
     """
 
-    def __init__(self, binaries, repeat, short=False):
+    def __init__(self, binaries, repeat, short=False, tls=False):
         self.repeat = 1 if short else repeat
         self.short = short
         self._binaries = binaries
         self._scratch = tempfile.TemporaryDirectory(prefix="predial-compare.",
                                                     ignore_cleanup_errors=True)
         self.processes = Processes(self._scratch.name)
+        self.tls = tls
+        self._server_flags = []
+        # Of every program that speaks to a server.
+        self.client_flags = []
+        if tls:
+            self._make_certificates()
 
     def __enter__(self):
         return self
@@ -27,6 +35,25 @@ class Contest:
     def __exit__(self, *_):
         self.processes.__exit__()
         self._scratch.cleanup()
+
+    def _make_certificates(self):
+        def make(name, *options):
+            argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=" + name,
+                    "-keyout", self.path(name + ".key"), "-out", self.path(name + ".pem"), *options]
+            try:
+                subprocess.run(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
+            except FileNotFoundError as error:
+                raise Error("--tls takes openssl, which is not installed") from error
+            except subprocess.CalledProcessError as error:
+                raise Error("openssl: " + error.stderr.decode(errors="replace")) from error
+        make("ca")
+        make("server", "-CA", self.path("ca.pem"), "-CAkey", self.path("ca.key"),
+             "-addext", "basicConstraints=critical,CA:FALSE",
+             "-addext", "subjectAltName=IP:127.0.0.1")
+        self._server_flags = ["--tls_cert=" + self.path("server.pem"),
+                              "--tls_key=" + self.path("server.key")]
+        self.client_flags = ["--tls_ca=" + self.path("ca.pem")]
 
     def binary(self, name):
         return self._binaries[name]
@@ -37,7 +64,8 @@ class Contest:
 
     def server(self, *flags):
         """An echo server's address."""
-        return self._listener([self.binary("echo_server"), "--lame_duck=0", *flags])
+        return self._listener([self.binary("echo_server"), "--lame_duck=0", *self._server_flags,
+                               *flags])
 
     def link(self, server, delay, *flags):
         """The address of a link to `server`, `delay` each way."""
@@ -50,7 +78,7 @@ class Contest:
     def start_client(self, contender, address, **flags):
         """A compare_client, begun; see there for `flags`."""
         argv = [self.binary("compare_client"), "--contender=" + contender, "--address=" + address]
-        argv += ["--%s=%s" % flag for flag in flags.items()]
+        argv += self.client_flags + ["--%s=%s" % flag for flag in flags.items()]
         return self.processes.start(argv)
 
     @staticmethod

@@ -73,7 +73,7 @@ def _instructions(contest):
         contest.processes.start(
             ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out,
              contest.binary("rpc_loop"), "--address=" + server, "--channel=" + kind,
-             "--rpcs=%d" % rpcs]).await_success(timeout=300)
+             "--rpcs=%d" % rpcs, *contest.client_flags]).await_success(timeout=300)
         with open(out, encoding="utf-8") as f:
             for line in f:
                 if line.startswith("totals: "):
@@ -85,8 +85,8 @@ def _instructions(contest):
         per_rpc = (count(kind, many) - count(kind, few)) / (many - few)
         return {"contender": contender, "metrics": {"instructions": per_rpc}}
     # Once: counts hardly differ.
-    return {contender: [run(contender)]
-            for contender in ("plain", "raw_fd", "raw_fd_interceptor", "pooled")}
+    others = ("plain_interceptor",) if contest.tls else ("raw_fd", "raw_fd_interceptor")
+    return {contender: [run(contender)] for contender in ("plain", *others, "pooled")}
 
 
 def _checkout(contest):
@@ -119,7 +119,8 @@ SCENARIOS = [
     Scenario("memory", "8, 64 and 512 connections at rest, after 4 RPCs for each", _memory,
              [at_most("kib_per_member", 1.1, "raw_fds")]),
     Scenario("instructions", "user-space instructions of the client for one synchronous unary RPC, "
-             "by callgrind", _instructions, [at_most("instructions", 0.84, "plain")]),
+             "by callgrind", _instructions, [at_most("instructions", 0.84, "plain")],
+             tls_bars=[at_most("instructions", 1.05, "plain")]),
     Scenario("checkout", "getting a member and giving it back, without an RPC: ns of CPU",
              _checkout, [at_most("ns_most", 50), at_most("ns_512_members_to_8", 1.5)]),
 ]

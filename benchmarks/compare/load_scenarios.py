@@ -40,8 +40,9 @@ def _arrivals(contest):
 def _stream_limit(contest):
     # The growth from the default size counts: there is no warm-up.
     server = contest.server("--max_concurrent_streams=%d" % (10 if contest.short else 100))
+    several = "plain_each" if contest.tls else "raw_fds"
     return contest.rounds(
-        ("plain", "raw_fds", "pooled", "pooled_adaptive"),
+        ("plain", several, "pooled", "pooled_adaptive"),
         lambda contender: contest.run(
             contender, server, load="callers", callers=100 if contest.short else 1000,
             handler_delay="50ms", warmup="0s", length=contest.seconds(10)))
@@ -74,7 +75,8 @@ SCENARIOS = [
              [at_most("lost", 0)]),
     Scenario("stream-limit", "1000 RPCs at any time that take the server 50 ms, which lets a "
              "connection have 100; the pool starts with its default size", _stream_limit, [
-                 at_least("qps", 9, "plain"), at_most("lost", 0)]),
+                 at_least("qps", 9, "plain"), at_most("lost", 0)],
+             tls_bars=[at_least("qps", 6, "plain"), at_most("lost", 0)]),
     Scenario("long-streams", "1000 bidirectional streams that stay open, to a server that lets a "
              "connection have 100", _long_streams, [
                  at_least("progressed", 1000), at_least("finished", 1000)]),
