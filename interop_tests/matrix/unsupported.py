@@ -27,7 +27,7 @@ ENTRIES = (
 
 # What fails now and then, over whatever channel.
 RACES = (
-    Race(None, ("haproxy",), ("status_code_and_message",),
+    Race(None, ("haproxy",), ("status_code_and_message", "client_compressed_streaming"),
          "HAProxy 2.6 at times resets a stream that the server ends before the client has, and "
          "drops the status (of 135 calls an ordinary channel lost 46 so, a pool 23)",
          'CANCELLED "Received RST_STREAM with error code 8"'),
