@@ -165,10 +165,12 @@ void ChannelPool::OnUnanswered(MemberId id) {
   for (const auto& [other, member] : members_) {
     if (member.endpoint != found->second.endpoint || member.slot == nullptr) continue;
     if (other != id && member.slot->in_flight() == 0) continue;
-    // Of a socket that cannot be looked at, nothing is known: it is asked.
-    TcpSilence silence = {Duration::max(), /*stalled=*/false};
-    if (member.watch != nullptr) silence = ReadTcpSilence(*member.watch->socket());
-    silences.push_back({other, silence.since_received, silence.stalled});
+    if (member.watch == nullptr) {
+      silences.push_back({other, Duration::zero(), /*stalled=*/false, /*unseen=*/true});
+    } else {
+      const TcpSilence silence = ReadTcpSilence(*member.watch->socket());
+      silences.push_back({other, silence.since_received, silence.stalled});
+    }
     table().Unsuspect(member.slot);
   }
   Carry(core_.OnUnanswered(loop_.Now(), silences));

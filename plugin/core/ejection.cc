@@ -145,10 +145,12 @@ Actions PoolCore::OnUnanswered(Time now, const std::vector<Silence>& members) {
   for (const Silence& silence : members) {
     Member* member = Find(silence.member);
     if (member == nullptr || member->state() != MemberState::kReady) continue;
-    if (silence.since_received < kSilence) continue;
+    if (!silence.unseen && silence.since_received < kSilence) continue;
     Endpoint& endpoint = endpoints_.at(member->endpoint);
-    const std::string since = absl::StrCat("nothing came back for ", Millis(silence.since_received),
-                                           " ms while RPCs waited");
+    const std::string since =
+        silence.unseen ? "an RPC missed its deadline"
+                       : absl::StrCat("nothing came back for ", Millis(silence.since_received),
+                                      " ms while RPCs waited");
     if (silence.stalled && silence.since_received >= kStalled) {
       Log(now, "blackhole", *member, absl::StrCat(since, ", and what was sent is unacknowledged"));
       Suspect(now, endpoint);

@@ -165,6 +165,13 @@ TEST_F(EjectionTest, FailuresOfAnyCodeDoNotCountTowardsAnEjection) {
   EXPECT_EQ(core().ejections(), 0);
 }
 
+TEST_F(EjectionTest, AMemberThatCannotBeLookedAtIsAsked) {
+  policy_.health.enabled = true;
+  StartWithTwoReady();
+  EXPECT_THAT(Unanswered({{M(2), Duration::zero(), false, /*unseen=*/true}}),
+              ElementsAre("Check{2, quick}", "Publish{3}"));
+}
+
 TEST_F(EjectionTest, ASuspectTakesNoRpcsButKeepsItsPlaceUntilItsCheckIsAnswered) {
   policy_.health.enabled = true;
   StartWithTwoReady();

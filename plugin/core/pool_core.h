@@ -91,6 +91,7 @@ struct Silence {
   // been sent again: the network, or the host, is gone.
   Duration since_received;
   bool stalled;
+  bool unseen = false;  // its connection cannot be looked at: it is to be asked
 };
 
 class PoolCore {

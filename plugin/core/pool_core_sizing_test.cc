@@ -33,7 +33,7 @@ class PoolCoreSizingTest : public CoreTest {
           due.push_back(id);
         }
       }
-      for (const MemberId id : due) core().OnReady(now_, id, limit_);
+      for (const MemberId id : due) core().OnReady(now_, id, limit_, assumed_);
       std::vector<MemberId> drained;
       for (const auto& [id, member] : core().members()) {
         if (member.state() == MemberState::kDraining) drained.push_back(id);
@@ -50,7 +50,24 @@ class PoolCoreSizingTest : public CoreTest {
 
   Duration dial_ = milliseconds(20);
   uint32_t limit_ = 100;
+  uint32_t assumed_ = 0;
 };
+
+// A limit that nobody can see is assumed for the size alone.
+TEST_F(PoolCoreSizingTest, AnAssumedLimitSizesAsAKnownOneDoes) {
+  policy_.sizing = SizingPolicy();
+  policy_.sizing.parallel_max = 4;
+  limit_ = 0;
+  assumed_ = 100;
+  Resolved({"a"});
+  Advance(milliseconds(100), [] { return LoadSample(); });
+  LoadSample load;
+  load.anchor_in_flight = 1000;
+  core().OnTick(now_, load);
+  Advance(milliseconds(300), [&] { return load; });
+  EXPECT_EQ(ready(), 13);
+  for (const auto& [id, member] : core().members()) EXPECT_EQ(member.stream_limit, 0u);
+}
 
 // 1000 RPCs of 50 ms that come at once to a server with a limit of 100 streams: at 80 % of that, 13
 // members carry them.

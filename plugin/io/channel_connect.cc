@@ -93,12 +93,11 @@ void ChannelConnect::Look() {
 void ChannelConnect::AskForReason() {
   question_ = HealthCheck::Start(
       loop_, poller_, channel_, /*service=*/"", kReasonTimeout, [this](HealthResult) {
-        const grpc::Status& status = question_->status();
-        if (status.error_code() != grpc::StatusCode::UNAVAILABLE) {
-          // It has connected meanwhile, and was answered.
+        // It may have connected meanwhile.
+        if (channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY) {
           return Finish(absl::OkStatus());
         }
-        const std::string& cause = status.error_message();
+        const std::string& cause = question_->status().error_message();
         const DialResult result = ResultOfGrpcError(cause, options_.secure, options_.dialed);
         Finish(DialError(result, absl::StrCat(WhatFailed(result), cause)));
       });

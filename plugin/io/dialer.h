@@ -21,7 +21,9 @@
 
 namespace predial {
 
-// One connected, non-blocking, close-on-exec stream socket.
+// One connected, non-blocking, close-on-exec stream socket. For a pool in managed mode a TCP
+// socket, and connected by a single connect() that did not block and whose end was polled for:
+// others cannot be adopted (socket_adoption.h), and gRPC dials instead.
 struct DialedSocket {
   UniqueFd fd;
   Address peer;
