@@ -1,5 +1,6 @@
 """Scenarios of what connections and RPCs cost: memory, threads, instructions, a checkout."""
 import collections
+import glob
 import json
 import statistics
 
@@ -64,26 +65,36 @@ def _memory(contest):
     return contest.rounds(("plain_each", "raw_fds", "pooled"), run)
 
 
+def _total(path):
+    """What callgrind has counted in this file."""
+    with open(path, encoding="utf-8") as f:
+        for line in f:
+            if line.startswith("totals: "):
+                return int(line.split()[1])
+    raise Error("callgrind did not count: " + path)
+
+
 def _instructions(contest):
     server = contest.server()
     few, many = (50, 100) if contest.short else _RPCS
 
     def count(kind, rpcs):
+        """(of all threads, of the one that makes the RPCs)."""
         out = contest.path("callgrind.%s.%d" % (kind, rpcs))
         contest.processes.start(
-            ["valgrind", "--tool=callgrind", "--callgrind-out-file=" + out,
-             contest.binary("rpc_loop"), "--address=" + server, "--channel=" + kind,
-             "--rpcs=%d" % rpcs, *contest.client_flags]).await_success(timeout=300)
-        with open(out, encoding="utf-8") as f:
-            for line in f:
-                if line.startswith("totals: "):
-                    return int(line.split()[1])
-        raise Error("callgrind did not count")
+            ["valgrind", "--tool=callgrind", "--separate-threads=yes",
+             "--callgrind-out-file=" + out, contest.binary("rpc_loop"), "--address=" + server,
+             "--channel=" + kind, "--rpcs=%d" % rpcs,
+             *contest.client_flags]).await_success(timeout=300)
+        threads = {path: _total(path) for path in glob.glob(out + "-*")}
+        return sum(threads.values()), threads[out + "-01"]
 
     def run(contender):
         kind = "pooled_metrics" if contender == "pooled" else contender
-        per_rpc = (count(kind, many) - count(kind, few)) / (many - few)
-        return {"contender": contender, "metrics": {"instructions": per_rpc}}
+        per_rpc = [(most - least) / (many - few)
+                   for most, least in zip(count(kind, many), count(kind, few))]
+        return {"contender": contender,
+                "metrics": dict(zip(("instructions", "rpc_thread_instructions"), per_rpc))}
     # Once: counts hardly differ.
     others = ("plain_interceptor",) if contest.tls else ("raw_fd", "raw_fd_interceptor")
     return {contender: [run(contender)] for contender in ("plain", *others, "pooled")}
@@ -120,7 +131,7 @@ SCENARIOS = [
              [at_most("kib_per_member", 1.1, "raw_fds")]),
     Scenario("instructions", "user-space instructions of the client for one synchronous unary RPC, "
              "by callgrind", _instructions, [at_most("instructions", 0.84, "plain")],
-             tls_bars=[at_most("instructions", 1.05, "plain")]),
+             tls_bars=[at_most("rpc_thread_instructions", 1.05, "plain")]),
     Scenario("checkout", "getting a member and giving it back, without an RPC: ns of CPU",
              _checkout, [at_most("ns_most", 50), at_most("ns_512_members_to_8", 1.5)]),
 ]

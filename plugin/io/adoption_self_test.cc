@@ -44,17 +44,21 @@ struct Probe {
   static Probe* Of(grpc_socket_mutator* mutator) { return reinterpret_cast<Probe*>(mutator); }
   static bool MutateOld(int, grpc_socket_mutator*) { return true; }
   static bool Mutate(const GrpcMutateSocketInfo* info, grpc_socket_mutator* mutator) {
+    PassMutator();
     Record& record = *Of(mutator)->record;
     ++record.mutated;
     record.usage = static_cast<int>(info->usage);
     const UniqueFd socket(record.socket.exchange(-1));
-    return !socket.valid() || dup3(socket.get(), info->fd, O_CLOEXEC) >= 0;
+    const bool good = !socket.valid() || dup3(socket.get(), info->fd, O_CLOEXEC) >= 0;
+    PassMutator();
+    return good;
   }
   static int Compare(grpc_socket_mutator* a, grpc_socket_mutator* b) {
     ++Of(a)->record->compared;
     return std::less<>()(a, b) ? -1 : 1;
   }
   static void Destroy(grpc_socket_mutator* mutator) {
+    PassMutator();
     ++Of(mutator)->record->destroyed;
     delete Of(mutator);
   }
@@ -63,6 +67,7 @@ struct Probe {
     static constexpr GrpcSocketMutatorVtable kVtable = {MutateOld, Compare, Destroy, Mutate};
     base.vtable = &kVtable;
     gpr_ref_init(&base.refcount, 1);
+    PassMutator();
   }
   grpc_socket_mutator* mutator() { return reinterpret_cast<grpc_socket_mutator*>(this); }
 

@@ -92,10 +92,12 @@ struct SocketAdoption::Slot {
 // What gRPC sees of a Slot. gRPC counts its references and destroys it.
 struct SocketAdoption::Mutator {
   static bool Mutate(const GrpcMutateSocketInfo* info, grpc_socket_mutator* mutator) {
+    PassMutator();
     if (info->usage != GrpcFdUsage::kClientConnection) return true;
     Slot& slot = *reinterpret_cast<Mutator*>(mutator)->slot;
     auto& counter = slot.Replace(info->fd) ? slot.counters->adopted : slot.counters->dialed;
     counter.fetch_add(1, std::memory_order_relaxed);
+    PassMutator();
     return true;
   }
   static bool MutateOld(int fd, grpc_socket_mutator* mutator) {
@@ -106,12 +108,16 @@ struct SocketAdoption::Mutator {
   static int Compare(grpc_socket_mutator* a, grpc_socket_mutator* b) {
     return std::less<>()(a, b) ? -1 : (a == b ? 0 : 1);
   }
-  static void Destroy(grpc_socket_mutator* mutator) { delete reinterpret_cast<Mutator*>(mutator); }
+  static void Destroy(grpc_socket_mutator* mutator) {
+    PassMutator();
+    delete reinterpret_cast<Mutator*>(mutator);
+  }
 
   explicit Mutator(std::shared_ptr<Slot> slot) : slot(std::move(slot)) {
     static constexpr GrpcSocketMutatorVtable kVtable = {MutateOld, Compare, Destroy, Mutate};
     base.vtable = &kVtable;
     gpr_ref_init(&base.refcount, 1);
+    PassMutator();
   }
 
   GrpcSocketMutator base;  // first: gRPC's pointer is to it
