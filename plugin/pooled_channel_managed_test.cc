@@ -279,8 +279,8 @@ TEST_P(PooledChannelManagedTest, GrowByALimitThatTheyCannotSee) {
           --running;
         });
   }
-  EXPECT_TRUE(WaitForReadyMembers(*channel, 13)) << ReadyMembers(*channel);
-  EXPECT_EQ(channel->Stats().connections_wanted, 13);
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 16)) << ReadyMembers(*channel);
+  EXPECT_EQ(channel->Stats().connections_wanted, 16);
   EXPECT_EQ(channel->Stats().peer_max_concurrent_streams, 0u);
   for (const auto& rpc : rpcs) rpc->context.TryCancel();
   EXPECT_TRUE(Eventually([&] { return running == 0; }));

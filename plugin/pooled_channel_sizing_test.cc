@@ -51,8 +51,7 @@ std::vector<std::string> ReasonsOf(const PoolStats& stats, const std::string& wh
   return reasons;
 }
 
-// The defaults: 2 connections, 16 at most. At 80 % of the limit 12.5 of them are needed; for 32
-// RPCs to each it would be 31.25, but of those no more than two for each processor.
+// The defaults: 2 connections, 16 at most. At 80 % of the limit 12.5 of them are needed.
 TEST(PooledChannelSizingTest, AThousandRpcsAtOnceAtALimitOfAHundredStreams) {
   EchoServerOptions limited;
   limited.max_concurrent_streams = 100;
@@ -69,19 +68,18 @@ TEST(PooledChannelSizingTest, AThousandRpcsAtOnceAtALimitOfAHundredStreams) {
   RecordProperty(
       "milliseconds_to_13_connections",
       static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(took).count()));
-  const int processors = static_cast<int>(std::thread::hardware_concurrency());
-  const int wanted = std::clamp(2 * processors, 13, 16);
-  EXPECT_TRUE(WaitForReadyMembers(*channel, wanted));
+  EXPECT_TRUE(WaitForReadyMembers(*channel, 16));
   const PoolStats stats = channel->Stats();
-  EXPECT_EQ(stats.connections_wanted, wanted);
+  EXPECT_EQ(stats.connections_wanted, 16);
   EXPECT_EQ(stats.peer_max_concurrent_streams, 100u);
   const std::vector<std::string> grown = ReasonsOf(stats, "grow");
   ASSERT_FALSE(grown.empty());
-  EXPECT_NE(grown.back().find(absl::StrCat(" to ", wanted, ": ", stats.connections_wanted_reason)),
-            std::string::npos)
+  EXPECT_NE(grown.back().find(" to 16: " + stats.connections_wanted_reason), std::string::npos)
       << grown.back();
+  // A third of the limit; the target, while two for each processor are more.
+  const int each = std::thread::hardware_concurrency() >= 8 ? 32 : 33;
   EXPECT_NE(stats.connections_wanted_reason.find(
-                absl::StrCat("RPCs in flight; ", wanted > 13 ? 32 : 80, " to a connection")),
+                absl::StrCat("RPCs in flight; ", each, " to a connection")),
             std::string::npos)
       << stats.connections_wanted_reason;
   for (HeldRpc& rpc : rpcs) rpc.Cancel();

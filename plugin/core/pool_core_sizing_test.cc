@@ -65,7 +65,7 @@ TEST_F(PoolCoreSizingTest, AnAssumedLimitSizesAsAKnownOneDoes) {
   load.anchor_in_flight = 1000;
   core().OnTick(now_, load);
   Advance(milliseconds(300), [&] { return load; });
-  EXPECT_EQ(ready(), 13);
+  EXPECT_EQ(ready(), 16);
   for (const auto& [id, member] : core().members()) EXPECT_EQ(member.stream_limit, 0u);
 }
 

@@ -3,8 +3,10 @@
 // Grows at once. With L RPCs in flight or waiting for a place,
 //   max(min(ceil(L / streams_target), P), ceil(L / R)) + idle_min
 // members are needed, within [min, max].
-//   R  80 % of the stream limit (the peer's or streams_max): a member at its limit is full, so room
-//      is left for what arrives while the next one connects. Without a limit, no member for it
+//   R  streams_target, or a third of the stream limit (the peer's or streams_max) if that is more;
+//      80 % of the limit at most. What comes at once has to find room until others have connected:
+//      an RPC that finds none waits for a stream of its member, behind streams that may never end.
+//      Without a limit, no member for it
 //   P  parallel_max, rounded up to the same number for each endpoint: where no limit asks for them,
 //      more members than can be served at the same time only cost
 //
@@ -72,7 +74,7 @@ class Sizing {
   int StreamsPerMember(uint32_t stream_limit, int members, int endpoints = 1) const;
 
  private:
-  // 80 % of the stream limit; 0: there is none.
+  // R; 0: there is no limit.
   int Roomy(uint32_t stream_limit) const;
   int ParallelMax(int endpoints) const;
   // With `share` of what a member is to have.

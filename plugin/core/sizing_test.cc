@@ -177,7 +177,7 @@ TEST(SizingTest, ALoadThatComesAndGoesWithinTheIdleTimeoutChangesNothing) {
   EXPECT_EQ(changes, 1);
 }
 
-// 1000 RPCs at once of 50 ms each, a limit of 100 streams, the defaults: 13 would do at 80 %.
+// 1000 RPCs at once, a limit of 100 streams, the defaults: 13 would do at 80 %.
 TEST(SizingTest, ThousandRpcsAtALimitOfAHundredNeedMoreThanThirteen) {
   Sizing sizing(SizingPolicy(), kStart);
   sizing.OnLoad(kStart, 1000, 100);
@@ -197,10 +197,12 @@ TEST(SizingTest, TheTargetAloneAsksForNoMoreThanParallelMax) {
   EXPECT_EQ(sizing.wanted(), 4);
   EXPECT_EQ(sizing.StreamsPerMember(0, 4), std::numeric_limits<int>::max());
   // A limit does.
-  sizing.OnLoad(kStart, 1000, 100);
+  sizing.OnLoad(kStart, 400, 100);
   EXPECT_EQ(sizing.wanted(), 13);
   EXPECT_EQ(sizing.StreamsPerMember(100, 3), 32);
-  EXPECT_EQ(sizing.StreamsPerMember(100, 4), 80);
+  EXPECT_EQ(sizing.StreamsPerMember(100, 4), 33);
+  EXPECT_EQ(sizing.StreamsPerMember(1000, 4), 333);
+  EXPECT_EQ(sizing.StreamsPerMember(10, 4), 8);
   // And where it asks for fewer, the target is for parallel_max all the same.
   sizing.OnLoad(kStart, 130, 100);
   EXPECT_EQ(sizing.wanted(), 4);
