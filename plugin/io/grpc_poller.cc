@@ -39,6 +39,16 @@ GrpcPoller::Work::~Work() {
   }
 }
 
+GrpcPoller::Expected::Expected(GrpcPoller& poller) : poller_(poller), work_(poller) {
+  MutexLock lock(poller_.mutex_);
+  ++poller_.expected_;
+}
+
+GrpcPoller::Expected::~Expected() {
+  MutexLock lock(poller_.mutex_);
+  --poller_.expected_;
+}
+
 GrpcPoller::Urgent::Urgent(GrpcPoller& poller) : poller_(poller), work_(poller) {
   MutexLock lock(poller_.mutex_);
   if (++poller_.urgent_ == 1) poller_.changed_.notify_all();
@@ -68,11 +78,12 @@ bool GrpcPoller::Look(Duration wait) {
 
 void GrpcPoller::Run() {
   pthread_setname_np(pthread_self(), "predial-grpc");
+  int looks = 1;
   for (;;) {
     {
       const ExitTurn turn;
       if (!turn.allowed()) return;
-      for (int in_vain = 0; in_vain < kLooks;) in_vain = Look(Duration::zero()) ? 0 : in_vain + 1;
+      for (int in_vain = 0; in_vain < looks;) in_vain = Look(Duration::zero()) ? 0 : in_vain + 1;
     }
     {
       std::unique_lock<Mutex> lock(mutex_);
@@ -80,6 +91,7 @@ void GrpcPoller::Run() {
                               ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_ || urgent_ > 0; };
       changed_.wait_for(lock, kInterval, wanted);
       if (stopping_) return;
+      looks = expected_ > 0 ? kLooksForAnswer : 1;
       if (urgent_ == 0) continue;
     }
     const ExitTurn turn;

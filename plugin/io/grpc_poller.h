@@ -28,10 +28,11 @@ class GrpcPoller {
  public:
   // 50 times a second, for a few microseconds.
   static constexpr Duration kInterval = std::chrono::milliseconds(20);
-  // In a row that complete nothing, until the next interval. gRPC reads from one connection a look,
-  // and what it reads may complete nothing: with one look, 200 idle connections had more such bytes
-  // than were read, and their health checks went unanswered.
-  static constexpr int kLooks = 8;
+  // Looks in a row that complete nothing, until the next interval, while an answer is expected.
+  // gRPC reads from one connection a look, and what it reads may complete nothing: with one look,
+  // 200 idle connections had more such bytes than were read, and their health checks went
+  // unanswered.
+  static constexpr int kLooksForAnswer = 8;
 
   // An RPC on the queue: hold one from before its first operation until its last has completed. The
   // poller waits for all of them before it shuts its queue down, because gRPC allows no operation
@@ -45,6 +46,19 @@ class GrpcPoller {
 
    private:
     GrpcPoller& poller_;
+  };
+
+  // Work whose answer is soon to come: while there is any, the poller looks kLooksForAnswer times.
+  class Expected {
+   public:
+    explicit Expected(GrpcPoller& poller);
+    ~Expected();
+    Expected(const Expected&) = delete;
+    Expected& operator=(const Expected&) = delete;
+
+   private:
+    GrpcPoller& poller_;
+    const Work work_;
   };
 
   // Work that somebody waits for: while there is any, the poller waits in gRPC instead of looking
@@ -100,6 +114,7 @@ class GrpcPoller {
   Mutex mutex_;
   std::condition_variable_any changed_;
   int works_ ABSL_GUARDED_BY(mutex_) = 0;
+  int expected_ ABSL_GUARDED_BY(mutex_) = 0;
   int urgent_ ABSL_GUARDED_BY(mutex_) = 0;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 

@@ -59,8 +59,9 @@ HealthResult ResultOf(const grpc::Status& status) {
 }
 
 // What both calls share. Keeps itself alive while gRPC holds its tag; reports on the loop until it
-// is cancelled.
-class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<HealthCall> {
+// is cancelled. Work: what it is to the poller.
+template <typename Work>
+class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<HealthCall<Work>> {
  public:
   HealthCall(EventLoop& loop, GrpcPoller& poller, std::shared_ptr<grpc::Channel> channel,
              HealthWatch::Report report)
@@ -80,7 +81,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   }
 
  protected:
-  void Hold() { self_ = shared_from_this(); }
+  void Hold() { self_ = this->shared_from_this(); }
   // The poller's thread: gRPC holds the tag no more.
   void LetGo() {
     work_.reset();
@@ -88,7 +89,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   }
 
   void Report(HealthResult result, bool last) {
-    loop_.Post([self = shared_from_this(), result, last] {
+    loop_.Post([self = this->shared_from_this(), result, last] {
       if (self->cancelled_) return;
       // Not run in place: it may cancel, and so destroy itself.
       HealthWatch::Report report = std::move(self->report_);
@@ -105,7 +106,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   grpc::Status status_;
 
  private:
-  std::optional<GrpcPoller::Work> work_;
+  std::optional<Work> work_;
 
   // Of the loop's thread.
   HealthWatch::Report report_;
@@ -114,7 +115,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   std::shared_ptr<HealthCall> self_;
 };
 
-class CheckCall : public HealthCall {
+class CheckCall : public HealthCall<GrpcPoller::Expected> {
  public:
   using HealthCall::HealthCall;
 
@@ -135,7 +136,7 @@ class CheckCall : public HealthCall {
   std::unique_ptr<grpc::GenericClientAsyncResponseReader> reader_;
 };
 
-class WatchCall : public HealthCall {
+class WatchCall : public HealthCall<GrpcPoller::Work> {
  public:
   using HealthCall::HealthCall;
 
