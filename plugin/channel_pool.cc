@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <random>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "plugin/io/channel_factory.h"
+#include "plugin/io/processors.h"
 #include "plugin/io/tcp_dialer.h"
 #include "plugin/lame_channel.h"
 
@@ -35,8 +35,7 @@ PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   if (options.streams_per_connection_target > 0) {
     policy.sizing.streams_target = options.streams_per_connection_target;
   } else {
-    const int processors = static_cast<int>(std::thread::hardware_concurrency());  // 0: unknown
-    policy.sizing.parallel_max = 2 * std::max(1, processors);
+    policy.sizing.parallel_max = 2 * UsableProcessors();
   }
   policy.sizing.idle_timeout = ToDuration(options.idle_timeout);
   policy.sizing.streams_max = options.streams_per_connection_max;

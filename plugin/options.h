@@ -119,9 +119,10 @@ struct PoolOptions {
 
   // The pool grows when the RPCs in flight exceed this many per connection, or 80 % of the peer's
   // SETTINGS_MAX_CONCURRENT_STREAMS, or of streams_per_connection_max. Default 0: 32, and then for
-  // no more than two connections for each processor of this machine (the same number for each
-  // endpoint), as connections that cannot be served at the same time cost CPU and bring nothing;
-  // beyond that, only a stream limit makes it grow, at 32 or a third of it. Range [0, 1000000].
+  // no more than two connections for each processor that this process may use when the channel is
+  // created, by its affinity and its containers' CPU quotas (the same number for each endpoint), as
+  // connections that cannot be served at the same time cost CPU and bring nothing; beyond that,
+  // only a stream limit makes it grow, at 32 or a third of it. Range [0, 1000000].
   int streams_per_connection_target = 0;
 
   // Connections kept beyond those that the load needs, within connections_max: for loads that come

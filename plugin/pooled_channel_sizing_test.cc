@@ -8,11 +8,11 @@
 #include <deque>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "plugin/channel_test_util.h"
+#include "plugin/io/processors.h"
 #include "plugin/pooled_channel.h"
 
 namespace predial {
@@ -77,7 +77,7 @@ TEST(PooledChannelSizingTest, AThousandRpcsAtOnceAtALimitOfAHundredStreams) {
   EXPECT_NE(grown.back().find(" to 16: " + stats.connections_wanted_reason), std::string::npos)
       << grown.back();
   // A third of the limit; the target, while two for each processor are more.
-  const int each = std::thread::hardware_concurrency() >= 8 ? 32 : 33;
+  const int each = UsableProcessors() >= 8 ? 32 : 33;
   EXPECT_NE(stats.connections_wanted_reason.find(
                 absl::StrCat("RPCs in flight; ", each, " to a connection")),
             std::string::npos)
