@@ -1,11 +1,8 @@
 // The echo_client binary, as a process.
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "examples/echo/echo_server_lib.h"
 #include "examples/echo/process.h"
@@ -15,29 +12,13 @@
 namespace predial {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
-struct Ended {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-Ended RunClient(std::vector<std::string> flags) {
+Process::Ended RunClient(std::vector<std::string> flags) {
   flags.insert(flags.begin(), "examples/echo/echo_client");
-  Ended ended;
-  absl::StatusOr<std::unique_ptr<Process>> process = Process::Start(std::move(flags));
-  if (!process.ok()) {
-    ADD_FAILURE() << process.status();
-    return ended;
-  }
-  absl::StatusOr<std::string> line;
-  while ((line = (*process)->ReadLine()).ok()) absl::StrAppend(&ended.out, *line, "\n");
-  const absl::StatusOr<int> code = (*process)->Wait();
-  EXPECT_TRUE(code.ok()) << code.status();
-  ended.code = code.value_or(-1);
-  ended.err = (*process)->ErrorOutput();
-  return ended;
+  return Process::RunToEnd(std::move(flags)).value();
 }
 
 class EchoClientTest : public ::testing::TestWithParam<std::string> {};
@@ -48,16 +29,16 @@ INSTANTIATE_TEST_SUITE_P(Channels, EchoClientTest, ::testing::Values("plain", "p
 TEST_P(EchoClientTest, SumsUp) {
   auto server = EchoServer::Start();
   ASSERT_TRUE(server.ok()) << server.status();
-  const Ended ended =
+  const Process::Ended ended =
       RunClient({absl::StrCat("--target=", (*server)->address()),
                  absl::StrCat("--channel=", GetParam()), "--rpcs=200", "--threads=2",
                  "--kinds=unary,client_stream,server_stream,bidi", "--metrics_port=0"});
-  EXPECT_EQ(ended.code, 0) << ended.err;
-  EXPECT_THAT(ended.out, HasSubstr("metrics at http://127.0.0.1:"));
-  EXPECT_THAT(ended.out, HasSubstr("RPCs               200 in "));
-  EXPECT_THAT(ended.out, HasSubstr("errors             0\n"));
-  EXPECT_THAT(ended.out, HasSubstr(absl::StrCat("port ", (*server)->port(), ": 200\n")));
-  EXPECT_EQ(absl::StrContains(ended.out, "reuse rate"), GetParam() == "pooled");
+  EXPECT_EQ(ended.code, 0) << ended.errors;
+  EXPECT_THAT(ended.lines, Contains(StartsWith("metrics at http://127.0.0.1:")));
+  EXPECT_THAT(ended.lines, Contains(StartsWith("RPCs               200 in ")));
+  EXPECT_THAT(ended.lines, Contains("errors             0"));
+  EXPECT_THAT(ended.lines, Contains(HasSubstr(absl::StrCat("port ", (*server)->port(), ": 200"))));
+  EXPECT_THAT(ended.lines, Contains(HasSubstr("reuse rate")).Times(GetParam() == "pooled" ? 1 : 0));
   EXPECT_EQ((*server)->rpcs(), 200);
 }
 
@@ -66,12 +47,12 @@ TEST_P(EchoClientTest, FailsIfRpcsFail) {
   ASSERT_TRUE(server.ok()) << server.status();
   const std::string address = (*server)->address();
   server->reset();
-  const Ended ended =
+  const Process::Ended ended =
       RunClient({absl::StrCat("--target=", address), absl::StrCat("--channel=", GetParam()),
                  "--rpcs=3", "--threads=1"});
   EXPECT_EQ(ended.code, 1);
-  EXPECT_THAT(ended.out, HasSubstr("errors             3\n"));
-  EXPECT_THAT(ended.out, HasSubstr("code 14"));
+  EXPECT_THAT(ended.lines, Contains("errors             3"));
+  EXPECT_THAT(ended.lines, Contains(HasSubstr("code 14")));
 }
 
 TEST(EchoClientFlagsTest, SaysWhatIsWrong) {
@@ -85,19 +66,19 @@ TEST(EchoClientFlagsTest, SaysWhatIsWrong) {
       {"x", "unexpected argument: x"},
   };
   for (const auto& [flag, message] : cases) {
-    const Ended ended = RunClient({"--target=127.0.0.1:1", flag});
+    const Process::Ended ended = RunClient({"--target=127.0.0.1:1", flag});
     EXPECT_EQ(ended.code, 1) << flag;
-    EXPECT_THAT(ended.err, HasSubstr(message)) << flag;
+    EXPECT_THAT(ended.errors, HasSubstr(message)) << flag;
   }
 }
 
 TEST(EchoClientFlagsTest, SaysThatTheMetricsPortIsTaken) {
   auto server = EchoServer::Start();
   ASSERT_TRUE(server.ok()) << server.status();
-  const Ended ended = RunClient(
+  const Process::Ended ended = RunClient(
       {"--target=127.0.0.1:1", "--rpcs=1", absl::StrCat("--metrics_port=", (*server)->port())});
   EXPECT_EQ(ended.code, 1);
-  EXPECT_THAT(ended.err,
+  EXPECT_THAT(ended.errors,
               HasSubstr(absl::StrCat("cannot serve /metrics on 127.0.0.1:", (*server)->port())));
 }
 

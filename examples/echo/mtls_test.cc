@@ -1,10 +1,8 @@
 // examples/echo/mtls.sh, and the flags that it does not use.
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "examples/echo/echo_server_lib.h"
 #include "examples/echo/process.h"
@@ -16,33 +14,16 @@
 namespace predial {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
-
-struct Ended {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-Ended RunToEnd(std::vector<std::string> argv) {
-  Ended ended;
-  absl::StatusOr<std::unique_ptr<Process>> process = Process::Start(std::move(argv));
-  if (!process.ok()) {
-    ADD_FAILURE() << process.status();
-    return ended;
-  }
-  absl::StatusOr<std::string> line;
-  while ((line = (*process)->ReadLine()).ok()) absl::StrAppend(&ended.out, *line, "\n");
-  ended.code = (*process)->Wait().value_or(-1);
-  ended.err = (*process)->ErrorOutput();
-  return ended;
-}
+using ::testing::StartsWith;
 
 TEST(MtlsTest, TheScriptSucceeds) {
-  const Ended ended = RunToEnd({"examples/echo/mtls.sh", "examples/echo"});
-  EXPECT_EQ(ended.code, 0) << ended.err;
-  EXPECT_THAT(ended.out, HasSubstr("errors             0\n"));
-  EXPECT_THAT(ended.out, HasSubstr("\nOK: 2000 RPCs over mutual TLS"));
+  const Process::Ended ended =
+      Process::RunToEnd({"examples/echo/mtls.sh", "examples/echo"}).value();
+  EXPECT_EQ(ended.code, 0) << ended.errors;
+  EXPECT_THAT(ended.lines, Contains("errors             0"));
+  EXPECT_THAT(ended.lines, Contains(StartsWith("OK: 2000 RPCs over mutual TLS")));
 }
 
 // While the pool still connects. Without ExitGuard about every seventh run crashed.
@@ -55,10 +36,12 @@ TEST(MtlsTest, AShortProgramEndsInPeace) {
   const auto server = EchoServer::Start(options);
   ASSERT_TRUE(server.ok()) << server.status();
   for (int i = 0; i < 30; ++i) {
-    const Ended ended = RunToEnd({"examples/echo/echo_client", "--rpcs=1", "--threads=1",
-                                  absl::StrCat("--target=", (*server)->address()),
-                                  absl::StrCat("--tls_ca=", certificates.ca_path())});
-    ASSERT_EQ(ended.code, 0) << ended.out << ended.err;
+    const Process::Ended ended =
+        Process::RunToEnd({"examples/echo/echo_client", "--rpcs=1", "--threads=1",
+                           absl::StrCat("--target=", (*server)->address()),
+                           absl::StrCat("--tls_ca=", certificates.ca_path())})
+            .value();
+    ASSERT_EQ(ended.code, 0) << ::testing::PrintToString(ended.lines) << ended.errors;
   }
 }
 
@@ -77,9 +60,9 @@ TEST(MtlsTest, SaysWhatIsWrongAboutTheFlags) {
       {{server, cert, "--tls_key=/nowhere"}, "--tls_key: /nowhere: No such file"},
   };
   for (const auto& [argv, message] : cases) {
-    const Ended ended = RunToEnd(argv);
+    const Process::Ended ended = Process::RunToEnd(argv).value();
     EXPECT_EQ(ended.code, 1) << message;
-    EXPECT_THAT(ended.err, HasSubstr(message));
+    EXPECT_THAT(ended.errors, HasSubstr(message));
   }
 }
 

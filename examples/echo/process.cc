@@ -110,4 +110,18 @@ std::string Process::ErrorOutput() const {
   return text;
 }
 
+absl::StatusOr<Process::Ended> Process::RunToEnd(std::vector<std::string> argv) {
+  const auto process = Start(std::move(argv));
+  if (!process.ok()) return process.status();
+  Ended ended;
+  absl::StatusOr<std::string> line;
+  while ((line = (*process)->ReadLine()).ok()) ended.lines.push_back(*std::move(line));
+  if (line.status().code() != absl::StatusCode::kOutOfRange) return line.status();
+  const absl::StatusOr<int> code = (*process)->Wait();
+  if (!code.ok()) return code.status();
+  ended.code = *code;
+  ended.errors = (*process)->ErrorOutput();
+  return ended;
+}
+
 }  // namespace predial

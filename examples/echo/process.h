@@ -18,6 +18,15 @@ class Process {
   // argv[0] is a path, relative to the working directory.
   static absl::StatusOr<std::unique_ptr<Process>> Start(std::vector<std::string> argv);
   ~Process();
+
+  // Starts one and waits for its end.
+  struct Ended {
+    int code = -1;                   // as Wait() has it
+    std::vector<std::string> lines;  // of stdout
+    std::string errors;              // stderr
+  };
+  static absl::StatusOr<Ended> RunToEnd(std::vector<std::string> argv);
+
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 

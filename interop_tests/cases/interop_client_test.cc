@@ -2,12 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "examples/echo/process.h"
 #include "interop_tests/cases/case.h"
@@ -19,31 +17,13 @@ namespace {
 using testing::ContainsRegex;
 using testing::HasSubstr;
 
-struct Ended {
-  int code = -1;
-  std::vector<std::string> lines;
-  std::string errors;
-};
-
-Ended RunClient(std::vector<std::string> arguments) {
+Process::Ended RunClient(std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), "interop_tests/cases/interop_client");
-  Ended ended;
-  const absl::StatusOr<std::unique_ptr<Process>> process = Process::Start(std::move(arguments));
-  if (!process.ok()) {
-    ADD_FAILURE() << process.status();
-    return ended;
-  }
-  absl::StatusOr<std::string> line;
-  while ((line = (*process)->ReadLine()).ok()) ended.lines.push_back(*line);
-  const absl::StatusOr<int> code = (*process)->Wait();
-  EXPECT_TRUE(code.ok()) << code.status();
-  ended.code = code.value_or(-1);
-  ended.errors = (*process)->ErrorOutput();
-  return ended;
+  return Process::RunToEnd(std::move(arguments)).value();
 }
 
 TEST(InteropClientTest, ListsTheCases) {
-  const Ended ended = RunClient({"--list"});
+  const Process::Ended ended = RunClient({"--list"});
   EXPECT_EQ(ended.code, 0);
   std::vector<std::string> names;
   for (const Case& each : AllCases()) names.push_back(each.name);
@@ -55,9 +35,9 @@ TEST(InteropClientTest, PrintsALineForEachChannelCaseAndApi) {
   options.faults.no_initial_metadata = true;
   const auto server = TestServer::Start(options);
   ASSERT_TRUE(server.ok()) << server.status();
-  const Ended ended = RunClient({absl::StrCat("--target=ipv4:", (*server)->address()),
-                                 "--channels=ordinary,least_loaded",
-                                 "--cases=empty_unary,custom_metadata", "--apis=sync,callback"});
+  const Process::Ended ended = RunClient(
+      {absl::StrCat("--target=ipv4:", (*server)->address()), "--channels=ordinary,least_loaded",
+       "--cases=empty_unary,custom_metadata", "--apis=sync,callback"});
   EXPECT_EQ(ended.code, 0) << ended.errors;
   std::vector<std::string> patterns;
   for (const char* channel : {"ordinary", "least_loaded"}) {
@@ -77,15 +57,15 @@ TEST(InteropClientTest, PrintsALineForEachChannelCaseAndApi) {
 }
 
 TEST(InteropClientTest, ATargetThatAPoolCannotHaveFailsItsCases) {
-  const Ended ended = RunClient({"--target=nope://x", "--channels=round_robin",
-                                 "--cases=empty_unary,large_unary", "--apis=async"});
+  const Process::Ended ended = RunClient({"--target=nope://x", "--channels=round_robin",
+                                          "--cases=empty_unary,large_unary", "--apis=async"});
   EXPECT_EQ(ended.code, 0) << ended.errors;
   ASSERT_EQ(ended.lines.size(), 2u);
   EXPECT_THAT(ended.lines[0], ContainsRegex("^RESULT round_robin empty_unary async fail 0 .*nope"));
 }
 
 TEST(InteropClientTest, WrongArgumentsEndIt) {
-  const Ended ended = RunClient({"--target=ipv4:127.0.0.1:1", "--cases=nothing"});
+  const Process::Ended ended = RunClient({"--target=ipv4:127.0.0.1:1", "--cases=nothing"});
   EXPECT_EQ(ended.code, 2);
   EXPECT_TRUE(ended.lines.empty());
   EXPECT_THAT(ended.errors, HasSubstr("interop_client: --cases: there is no case \"nothing\""));

@@ -27,9 +27,9 @@ struct EndpointHealth {
 // any member is not counted. Panics when the ejected share is above (not at) the threshold.
 bool IsPanic(const HealthPolicy& policy, const std::vector<EndpointHealth>& endpoints);
 
-// When `member`'s next check is due: `interval` after its last RPC or check, of an ejected one
-// after its last check. Time::max() if checks are off, one is under way, or the member is in no
-// state to be checked.
+// When `member`'s next check is due at the latest: `interval` after its last RPC or check, of an
+// ejected one after its last check. Time::max() if checks are off, one is under way, or the member
+// is in no state to be checked.
 Time NextCheck(const HealthPolicy& policy, const Member& member);
 
 }  // namespace predial

@@ -289,6 +289,23 @@ TEST_F(PoolCoreTest, ChecksQuietMembersOnly) {
   EXPECT_EQ(core().NextTick(now_), now_ + seconds(4));
 }
 
+TEST_F(PoolCoreTest, ChecksThoseAsWellThatAreDueWithinHalfAnInterval) {
+  policy_.health.enabled = true;
+  policy_.sizing.min = 4;
+  Resolved({"a"});
+  const Time start = now_;
+  for (uint64_t id : {2, 3, 4, 5}) {
+    Ready(id);
+    now_ += milliseconds(1200);
+  }
+  now_ = start + seconds(5);
+  EXPECT_THAT(Tick(), ElementsAre("Check{2}", "Check{3}", "Check{4}"));
+  for (uint64_t id : {2, 3, 4}) Checked(id, HealthResult::kServing);
+  now_ = start + milliseconds(8600);
+  EXPECT_EQ(core().NextTick(now_), now_);
+  EXPECT_THAT(Tick(), ElementsAre("Check{2}", "Check{3}", "Check{4}", "Check{5}"));
+}
+
 TEST_F(PoolCoreTest, AMemberThatIsNotServingIsEjectedReplacedAndReadmitted) {
   policy_.health.enabled = true;
   policy_.sizing.min = 3;

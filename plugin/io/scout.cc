@@ -23,7 +23,7 @@ void Scout::Look() {
     if (!was_up_since) up_since_ = now;
     last_seen_ = now;
     wait_ = kLookMin;
-    next = std::clamp((now - *up_since_) / 16, kLookMin, kLookMax);
+    next = LookSpacing(now - *up_since_);
   } else {
     up_since_.reset();
     next = std::exchange(wait_, std::min(2 * wait_, kLookMax));

@@ -16,6 +16,7 @@
 #include "absl/functional/any_invocable.h"
 #include "plugin/core/types.h"
 #include "plugin/io/event_loop.h"
+#include "plugin/io/look_spacing.h"
 
 namespace predial {
 
@@ -26,9 +27,6 @@ class Scout {
     // May destroy the scout.
     absl::AnyInvocable<void(Duration age)> down;
   };
-  // How often it looks: at a sixteenth of the connection's age, within these.
-  static constexpr Duration kLookMin = std::chrono::milliseconds(20);
-  static constexpr Duration kLookMax = std::chrono::seconds(1);
 
   // Keeps the channel connected.
   Scout(EventLoop& loop, std::shared_ptr<grpc::Channel> channel, Reports reports);

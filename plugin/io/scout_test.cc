@@ -76,15 +76,15 @@ TEST_F(ScoutTest, TellsOfEachConnectionAndItsAge) {
   ScriptedServer server;
   Start(server.target());
   for (int i = 1; i <= 3; ++i) {
-    ASSERT_TRUE(RunUntil(Scout::kLookMin, [&] { return ups_ == i; }));
+    ASSERT_TRUE(RunUntil(kLookMin, [&] { return ups_ == i; }));
     const Time up = loop_.Now();
     loop_.RunFor(seconds(10 * i));
     EXPECT_EQ(ages_.size(), static_cast<size_t>(i - 1)) << "it lives";
     const Duration alive = loop_.Now() - up;
     server.Do(i - 1, {Step::GoAway(0), Step::Close()});
-    ASSERT_TRUE(RunUntil(Scout::kLookMin, [&] { return ages_.size() == static_cast<size_t>(i); }));
+    ASSERT_TRUE(RunUntil(kLookMin, [&] { return ages_.size() == static_cast<size_t>(i); }));
     // As it was last seen: by a look before the GOAWAY, or by one before gRPC had read it.
-    EXPECT_GE(ages_.back(), alive - Scout::kLookMax);
+    EXPECT_GE(ages_.back(), alive - kLookMax);
     EXPECT_LE(ages_.back(), loop_.Now() - up);
   }
   EXPECT_EQ(server.Record().requests.size(), 0u);
@@ -93,7 +93,7 @@ TEST_F(ScoutTest, TellsOfEachConnectionAndItsAge) {
 TEST_F(ScoutTest, LooksLessOftenAtAnOldConnection) {
   ScriptedServer server;
   Start(server.target());
-  ASSERT_TRUE(RunUntil(Scout::kLookMin, [&] { return ups_ == 1; }));
+  ASSERT_TRUE(RunUntil(kLookMin, [&] { return ups_ == 1; }));
   // A sixteenth of its age: between two looks at the age of 8 s there are 500 ms.
   loop_.RunFor(seconds(8));
   const Time gone = loop_.Now();
@@ -121,9 +121,9 @@ TEST_F(ScoutTest, MayBeDestroyedByItsReport) {
   ends_at_down_ = true;
   ScriptedServer server;
   Start(server.target());
-  ASSERT_TRUE(RunUntil(Scout::kLookMin, [&] { return ups_ == 1; }));
+  ASSERT_TRUE(RunUntil(kLookMin, [&] { return ups_ == 1; }));
   server.Do(0, {Step::Abort()});
-  ASSERT_TRUE(RunUntil(Scout::kLookMin, [&] { return ages_.size() == 1; }));
+  ASSERT_TRUE(RunUntil(kLookMin, [&] { return ages_.size() == 1; }));
   EXPECT_EQ(scout_, nullptr);
   EXPECT_FALSE(loop_.has_timers());
 }

@@ -1,7 +1,8 @@
 #include "plugin/io/state_watch.h"
 
-#include <algorithm>
 #include <utility>
+
+#include "plugin/io/look_spacing.h"
 
 namespace predial {
 
@@ -15,8 +16,7 @@ StateWatch::~StateWatch() { loop_.Cancel(look_); }
 
 void StateWatch::LookLater() {
   const Time now = loop_.Now();
-  look_ =
-      loop_.RunAt(now + std::clamp((now - began_) / 16, kLookMin, kLookMax), [this] { Look(); });
+  look_ = loop_.RunAt(now + LookSpacing(now - began_), [this] { Look(); });
 }
 
 void StateWatch::Look() {

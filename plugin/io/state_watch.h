@@ -19,10 +19,6 @@ namespace predial {
 
 class StateWatch {
  public:
-  // How often it looks: at a sixteenth of the time since it began, within these.
-  static constexpr Duration kLookMin = std::chrono::milliseconds(20);
-  static constexpr Duration kLookMax = std::chrono::seconds(1);
-
   // `channel` is READY, or was a moment ago. `left` is called once, unless the watch is destroyed
   // before; it may destroy the watch.
   StateWatch(EventLoop& loop, std::shared_ptr<grpc::Channel> channel,
