@@ -29,4 +29,17 @@ Time NextCheck(const HealthPolicy& policy, const Member& member) {
   return (ejected ? member.last_check : member.last_activity) + policy.interval;
 }
 
+std::vector<Member*> DueChecks(const HealthPolicy& policy, std::map<MemberId, Member>& members,
+                               Time now) {
+  std::vector<Member*> due_soon;
+  bool due = false;
+  for (auto& [id, member] : members) {
+    const Time at = NextCheck(policy, member);
+    if (at <= now) due = true;
+    if (at <= now + policy.interval / 2) due_soon.push_back(&member);
+  }
+  if (!due) due_soon.clear();
+  return due_soon;
+}
+
 }  // namespace predial

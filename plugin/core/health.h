@@ -1,6 +1,7 @@
 // What health says about members and endpoints. Pure.
 #pragma once
 
+#include <map>
 #include <vector>
 
 #include "plugin/core/member.h"
@@ -31,5 +32,10 @@ bool IsPanic(const HealthPolicy& policy, const std::vector<EndpointHealth>& endp
 // ejected one after its last check. Time::max() if checks are off, one is under way, or the member
 // is in no state to be checked.
 Time NextCheck(const HealthPolicy& policy, const Member& member);
+
+// The members to check at `now`: if one is due, those too that are due within half an interval. To
+// wake up costs more than a check.
+std::vector<Member*> DueChecks(const HealthPolicy& policy, std::map<MemberId, Member>& members,
+                               Time now);
 
 }  // namespace predial

@@ -276,16 +276,9 @@ void PoolCore::DrainOne(Time now, EndpointId endpoint, CloseReason reason, Actio
 }
 
 void PoolCore::CheckQuiet(Time now, Actions& actions) {
-  const auto is_due = [&](Time by) {
-    return [this, by](const auto& each) { return NextCheck(policy_.health, each.second) <= by; };
-  };
-  if (std::none_of(members_.begin(), members_.end(), is_due(now))) return;
-  // Those that are soon due as well: to wake up for one costs more than the check.
-  const Time by = now + policy_.health.interval / 2;
-  for (auto& [id, member] : members_) {
-    if (NextCheck(policy_.health, member) > by) continue;
-    member.check_pending = true;
-    actions.push_back(Check{id});
+  for (Member* member : DueChecks(policy_.health, members_, now)) {
+    member->check_pending = true;
+    actions.push_back(Check{member->id});
   }
 }
 
