@@ -1,6 +1,7 @@
 #include "plugin/io/processors.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -22,8 +23,9 @@ constexpr int kUnlimited = std::numeric_limits<int>::max();
 
 int Affine() {
   cpu_set_t set;
-  // Fails where a machine has more than CPU_SETSIZE (1024).
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return CPU_COUNT(&set);
+  // Of the main thread: this one may be pinned. Fails where a machine has more than CPU_SETSIZE
+  // (1024).
+  if (sched_getaffinity(getpid(), sizeof(set), &set) == 0) return CPU_COUNT(&set);
   const unsigned all = std::thread::hardware_concurrency();  // 0: unknown
   return all == 0 ? kUnlimited : static_cast<int>(all);
 }

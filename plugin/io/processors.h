@@ -5,7 +5,7 @@
 
 namespace predial {
 
-// The least of what the scheduler lets the calling thread run on (sched_getaffinity), and what the
+// The least of what the scheduler lets the main thread run on (sched_getaffinity), and what the
 // process's control groups give it in time (cpu.max of version 2, cpu.cfs_quota_us of version 1,
 // rounded up). At least 1. What cannot be read does not limit. `root` is what stands before /proc
 // and /sys: for tests. Thread-safe; reads a few small files.

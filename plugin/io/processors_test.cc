@@ -14,20 +14,21 @@ namespace {
 
 class ProcessorsTest : public ::testing::Test {
  protected:
-  ProcessorsTest()
-      : root_(::testing::TempDir() + "/" +
-              ::testing::UnitTest::GetInstance()->current_test_info()->name()) {
-    std::filesystem::remove_all(root_);
-  }
   ~ProcessorsTest() override { std::filesystem::remove_all(root_); }
 
+  static std::string NewRoot() {
+    std::string root = ::testing::TempDir() + "/" +
+                       ::testing::UnitTest::GetInstance()->current_test_info()->name();
+    std::filesystem::remove_all(root);
+    return root;
+  }
   void Write(const std::string& path, const std::string& text) {
     const std::filesystem::path whole = root_ + path;
     std::filesystem::create_directories(whole.parent_path());
     std::ofstream(whole) << text;
   }
 
-  const std::string root_;
+  const std::string root_ = NewRoot();
   const int all_ = UsableProcessors(root_);  // without any control group
 };
 
@@ -36,20 +37,33 @@ TEST_F(ProcessorsTest, ThisProcessHasSome) {
   EXPECT_LE(UsableProcessors(), all_);
 }
 
+// Pins the calling thread to one processor; gives back what it had.
+cpu_set_t Pin() {
+  cpu_set_t before;
+  EXPECT_EQ(sched_getaffinity(0, sizeof(before), &before), 0);
+  int one = 0;
+  while (!CPU_ISSET(one, &before)) ++one;
+  cpu_set_t only;
+  CPU_ZERO(&only);
+  CPU_SET(one, &only);
+  EXPECT_EQ(sched_setaffinity(0, sizeof(only), &only), 0);
+  return before;
+}
+
 TEST_F(ProcessorsTest, AreThoseThatTheSchedulerAllows) {
+  const cpu_set_t before = Pin();
+  EXPECT_EQ(UsableProcessors(root_), 1);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(before), &before), 0);
+  EXPECT_EQ(UsableProcessors(root_), all_);
+}
+
+TEST_F(ProcessorsTest, AThreadThatIsPinnedIsNotTheProcess) {
   int usable = 0;
   std::thread([&] {
-    cpu_set_t mine;
-    ASSERT_EQ(sched_getaffinity(0, sizeof(mine), &mine), 0);
-    int one = 0;
-    while (!CPU_ISSET(one, &mine)) ++one;
-    cpu_set_t only;
-    CPU_ZERO(&only);
-    CPU_SET(one, &only);
-    ASSERT_EQ(sched_setaffinity(0, sizeof(only), &only), 0);
+    Pin();
     usable = UsableProcessors(root_);
   }).join();
-  EXPECT_EQ(usable, 1);
+  EXPECT_EQ(usable, all_);
 }
 
 TEST_F(ProcessorsTest, AQuotaOfAContainer) {
