@@ -94,42 +94,42 @@ TestCertificates::Identity TestCertificates::Make(const std::string& name,
 }
 
 const TestCertificates::Identity& TestCertificates::Once(const std::string& name,
-                                                         const std::vector<std::string>& names,
+                                                         const std::string& extensions,
                                                          const std::string& signer, int days) {
+  const std::lock_guard lock(mutex_);
   const auto known = made_.find(name);
   if (known != made_.end()) return known->second;
-  return made_.emplace(name, Make(name, SubjectAltName(names), signer, days)).first->second;
+  return made_.emplace(name, Make(name, extensions, signer, days)).first->second;
 }
 
 TestCertificates::Identity TestCertificates::Server(const std::vector<std::string>& names) {
+  const std::lock_guard lock(mutex_);
   return Make(absl::StrCat("server-", servers_++), SubjectAltName(names), "ca", kDays);
 }
 
 const TestCertificates::Identity& TestCertificates::server() {
-  return Once("server", LocalNames(), "ca", kDays);
+  return Once("server", SubjectAltName(LocalNames()), "ca", kDays);
 }
 
 const TestCertificates::Identity& TestCertificates::client() {
-  return Once("client", {"client.example"}, "ca", kDays);
+  return Once("client", SubjectAltName({"client.example"}), "ca", kDays);
 }
 
 const TestCertificates::Identity& TestCertificates::expired() {
-  return Once("expired", LocalNames(), "ca", -1);
+  return Once("expired", SubjectAltName(LocalNames()), "ca", -1);
 }
 
 const TestCertificates::Identity& TestCertificates::self_signed() {
-  return Once("self-signed", LocalNames(), "", kDays);
+  return Once("self-signed", SubjectAltName(LocalNames()), "", kDays);
 }
 
 const TestCertificates::Identity& TestCertificates::wrong_host() {
-  return Once("wrong-host", {"wrong.example"}, "ca", kDays);
+  return Once("wrong-host", SubjectAltName({"wrong.example"}), "ca", kDays);
 }
 
 const TestCertificates::Identity& TestCertificates::stranger() {
-  if (made_.count("other-ca") == 0) {
-    made_.emplace("other-ca", Make("other-ca", kAuthority, "", kDays));
-  }
-  return Once("stranger", LocalNames(), "other-ca", kDays);
+  Once("other-ca", kAuthority, "", kDays);
+  return Once("stranger", SubjectAltName(LocalNames()), "other-ca", kDays);
 }
 
 }  // namespace predial

@@ -8,11 +8,12 @@
 // Each is made when it is first asked for, in about 20 ms, and the directory goes with the object.
 // Keys are P-256 and not encrypted. Valid from now on for two days.
 //
-// Threads: thread-compatible.
+// Threads: safe from any thread.
 // Errors:  aborts if openssl cannot be run or refuses, with what it said.
 #pragma once
 
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -53,11 +54,12 @@ class TestCertificates {
   // Makes NAME.pem and NAME.key; `signer` is the name of an authority's, or empty for itself.
   Identity Make(const std::string& name, const std::string& extensions, const std::string& signer,
                 int days);
-  const Identity& Once(const std::string& name, const std::vector<std::string>& names,
+  const Identity& Once(const std::string& name, const std::string& extensions,
                        const std::string& signer, int days);
 
   std::string directory_;
   Identity ca_;
+  std::mutex mutex_;  // of what follows, and held while one is made
   std::map<std::string, Identity> made_;
   int servers_ = 0;
 };

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
@@ -17,6 +19,7 @@ namespace predial {
 namespace {
 
 using ::testing::AnyOf;
+using ::testing::Each;
 using ::testing::HasSubstr;
 
 class TestCertificatesTest : public ::testing::Test {
@@ -97,6 +100,18 @@ TEST_F(TestCertificatesTest, BadServersAreRefused) {
   const grpc::Status status = Call(certificates_.wrong_host());
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_THAT(status.error_message(), HasSubstr("Peer name 127.0.0.1 is not in peer certificate"));
+}
+
+// Each thread has a whole one, and it is the same.
+TEST_F(TestCertificatesTest, ManyThreadsMayAskFirst) {
+  std::vector<std::string> keys(4);
+  std::vector<std::thread> threads;
+  for (std::string& key : keys) {
+    threads.emplace_back([this, &key] { key = certificates_.client().key; });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(keys[0], HasSubstr("END PRIVATE KEY"));
+  EXPECT_THAT(keys, Each(keys[0]));
 }
 
 TEST_F(TestCertificatesTest, TheFilesAreThereAndGoWithIt) {
