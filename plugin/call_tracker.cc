@@ -191,10 +191,15 @@ class CallTracker : public Interceptor,
     if (outcome == RpcOutcome::kConnectionGone && targets_.many_connections) {
       outcome = RpcOutcome::kFailed;
     }
-    if (outcome == RpcOutcome::kConnectionGone && lease_ &&
-        lease_.source() != Lease::Source::kAnchor) {
-      lease_.NoteGone(/*without_a_word=*/!WasNeverSent(status));
-      if (Retry(status, methods)) return true;
+    const bool on_member = lease_ && lease_.source() != Lease::Source::kAnchor;
+    if (outcome == RpcOutcome::kFailed && on_member && targets_.managed &&
+        !targets_.many_connections && lease_.slot().HasLeft()) {
+      outcome = RpcOutcome::kConnectionGone;  // whatever it says
+    }
+    if (outcome == RpcOutcome::kConnectionGone && on_member) {
+      const std::optional<NeverSent> never_sent = NeverSentBy(status);
+      lease_.NoteGone(/*without_a_word=*/!never_sent);
+      if (Retry(never_sent, methods)) return true;
       lease_.End();
     }
     lease_.End(outcome);
@@ -202,10 +207,22 @@ class CallTracker : public Interceptor,
     return false;
   }
 
-  bool Retry(const grpc::Status& status, InterceptorBatchMethods* methods) {
+  // Why no server saw the RPC, which ended with its connection; no value if one may have.
+  std::optional<NeverSent> NeverSentBy(const grpc::Status& status) const {
+    if (!targets_.managed) return WasNeverSent(status);
+    // What a connection refuses is sent again by gRPC, until it finds none.
+    if (!FoundNoConnection(status, info_.client_context()->debug_error_string())) {
+      return std::nullopt;
+    }
+    return NeverSent::kUnconnected;
+  }
+
+  bool Retry(std::optional<NeverSent> reason, InterceptorBatchMethods* methods) {
     RetryLedger& ledger = *targets_.retries;
-    const std::optional<NeverSent> reason = WasNeverSent(status);
-    if (!reason || HasResponseBegun(info_.client_context())) return Lose(LossReason::kInFlight);
+    const bool certain = reason == NeverSent::kUnconnected;
+    if (!reason || (!certain && HasResponseBegun(info_.client_context()))) {
+      return Lose(LossReason::kInFlight);
+    }
     if (info_.type() != ClientRpcInfo::Type::UNARY) return Lose(LossReason::kStream);
     if (!ledger.enabled()) return Lose(LossReason::kBudget);
     const bool sync = bare_.is_sync();
@@ -214,6 +231,7 @@ class CallTracker : public Interceptor,
       return Lose(LossReason::kMessages);
     }
     if (!ledger.Begin()) return Lose(LossReason::kBudget);
+    if (certain) lease_.NoteRefusal();  // it need not be asked
     RetryEnd end;  // of a synchronous one
     NeverSentRetry::Done done = [this, methods, reason](bool resent) {
       OnRetried(methods, *reason, resent);

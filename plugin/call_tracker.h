@@ -62,6 +62,8 @@ struct TrackerTargets {
   std::shared_ptr<RetryLedger> retries;
   std::shared_ptr<PoolEvents> events;  // may be null
   std::string backend_metadata = {};   // PoolOptions::backend_metadata
+  // Members are ordinary channels.
+  bool managed = false;
   // A member has connections to several servers: the end of one is not its own.
   bool many_connections = false;
 };

@@ -46,7 +46,7 @@ class BlockingUnaryCallImpl<predial::ChannelAccessTag, predial::ChannelAccessTag
   }
 
   // Makes `to`, which is new, start an RPC as `from` did: metadata (and in it, compression),
-  // deadline, wait_for_ready, authority, and what it is part of.
+  // deadline, wait_for_ready, authority, call credentials, and what it is part of.
   static void CopyRequest(const grpc::ClientContext& from, grpc::ClientContext& to) {
     to.send_initial_metadata_ = from.send_initial_metadata_;
     to.compression_algorithm_ = from.compression_algorithm_;
@@ -54,6 +54,7 @@ class BlockingUnaryCallImpl<predial::ChannelAccessTag, predial::ChannelAccessTag
     to.wait_for_ready_ = from.wait_for_ready_;
     to.wait_for_ready_explicitly_set_ = from.wait_for_ready_explicitly_set_;
     to.authority_ = from.authority_;
+    to.creds_ = from.creds_;
     to.census_context_ = from.census_context_;
     // The RPC of `from`, which has not been destroyed, keeps the one that it is part of.
     to.propagate_from_call_ = from.propagate_from_call_;

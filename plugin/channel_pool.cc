@@ -104,8 +104,9 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
   };
   auto targets = std::make_shared<TrackerTargets>();
   targets->runtime = pool->runtime_;
-  // A managed member's channel does that by itself.
-  const bool retries = !pool->config_.mode.managed;
+  // A channel to the whole target has no other to send to, and a retry policy its own mind.
+  const MemberMode& mode = pool->config_.mode;
+  const bool retries = !mode.whole_target && !mode.service_config;
   targets->retries = std::make_shared<RetryLedger>(retries ? options.never_sent_retries_max : 0);
   targets->table = std::make_shared<MemberTable>(
       MemberTable::Options{options.connections_max,
@@ -119,7 +120,8 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
                            strict},
       std::move(signals));
   targets->backend_metadata = options.backend_metadata;
-  targets->many_connections = pool->config_.mode.whole_target;
+  targets->managed = mode.managed;
+  targets->many_connections = mode.whole_target;
   if (options.observer != nullptr) {
     targets->events = options.observer->OnPoolCreated(
         pool->config_.target.text, [weak]() -> std::optional<PoolStats> {

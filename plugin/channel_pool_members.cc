@@ -119,7 +119,7 @@ void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
   }
   member.slot = table().Open(id, std::move(ready->channel), StreamLimit(ready->stream_limit),
                              {member.watch == nullptr ? nullptr : member.watch->socket(),
-                              member.endpoint, ready->dial_began});
+                              member.endpoint, ready->dial_began, config_.mode.managed});
   if (events() != nullptr) events()->OnConnectionReady(NameOf(member.endpoint));
   const bool unknown = config_.mode.managed && !ready->stream_limit_known;
   Carry(core_.OnReady(loop_.Now(), id, ready->stream_limit, unknown ? kStreamLimitAssumed : 0));

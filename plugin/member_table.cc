@@ -192,7 +192,8 @@ std::optional<Lease::Source> MemberTable::TryLease(Slot* slot, bool above_limit)
   bool reused;
   if (!TryTake(slot, above_limit, &reused)) return std::nullopt;
   if (!IsAlive(*slot)) {
-    CloseGone(slot, /*without_a_word=*/true);
+    // What a watch on the socket does not tell is a GOAWAY.
+    CloseGone(slot, /*without_a_word=*/!slot->channel_knows_ || slot->socket_ == nullptr);
     Return(slot, Slot::kOneLease);
     return std::nullopt;
   }
@@ -214,7 +215,10 @@ bool MemberTable::IsDoubted(const Slot& slot) {
 }
 
 bool MemberTable::IsAlive(const Slot& slot) const {
-  if (!alive_check_ || slot.socket_ == nullptr) return true;
+  if (!alive_check_) return true;
+  // Even if it has just answered: an RPC would make the channel connect anew, or fail if that does.
+  if (slot.HasLeft()) return false;
+  if (slot.socket_ == nullptr) return true;
   // One that has just answered need not be asked.
   const int64_t quiet = CoarseNow() - slot.answered_.load(std::memory_order_relaxed);
   return quiet <= kAnsweredLatelyNanos || !HasHungUp(*slot.socket_);
@@ -303,6 +307,7 @@ Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uin
   slot->endpoint_.store(connection.endpoint, std::memory_order_relaxed);
   slot->channel_ = std::move(channel);
   slot->socket_ = std::move(connection.socket);
+  slot->channel_knows_ = connection.channel_knows;
   slot->proved_.store(false, std::memory_order_relaxed);
   slot->succeeded_.store(false, std::memory_order_relaxed);
   slot->refuses_.store(false, std::memory_order_relaxed);

@@ -40,6 +40,11 @@ class alignas(64) Slot {
   // Of the lease holder.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   MemberId id() const { return id_; }
+  // Of the lease holder: whether the channel says that it has lost its connection. False if it cannot
+  // tell.
+  bool HasLeft() const {
+    return channel_knows_ && channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+  }
   // Of the loop's thread; null if it has none of its own.
   const UniqueFd* socket() const { return socket_.get(); }
 
@@ -91,6 +96,7 @@ class alignas(64) Slot {
   std::atomic<EndpointId> endpoint_{};  // read without a lease, too
   std::shared_ptr<grpc::Channel> channel_;
   std::shared_ptr<const UniqueFd> socket_;
+  bool channel_knows_ = false;
 
   // For what is not done for every RPC by default: member_selection.cc.
   std::atomic<PeakEwma::Word> ewma_{PeakEwma::kNoSample};
@@ -236,6 +242,7 @@ class MemberTable {
     std::shared_ptr<const UniqueFd> socket = nullptr;  // to be looked at; null: it has no own
     EndpointId endpoint = {};
     Time dial_began = {};
+    bool channel_knows = false;  // the channel's state is the connection's
   };
   // A closed slot without leases, now open, but not published.
   Slot* Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,

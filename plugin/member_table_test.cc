@@ -338,6 +338,26 @@ TEST_P(MemberTableTest, AMemberWhosePeerHungUpIsNotLeased) {
   EXPECT_EQ(dead.socket.use_count(), 1);
 }
 
+TEST_P(MemberTableTest, AMemberWhoseChannelHasLostItsConnectionIsNotLeased) {
+  MemberTable::Connection managed;
+  managed.channel_knows = true;
+  Slot* a = table_.Open(MemberId{1}, NewChannel(), kNoLimit, managed);
+  Slot* b = table_.Open(MemberId{2}, NewChannel(), kNoLimit);
+  table_.Publish({a, b});
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(&table_.Acquire().slot(), b);
+  EXPECT_EQ(signalled_.TakeGoingAway(), std::vector<MemberId>{MemberId{1}});
+  EXPECT_FALSE(table_.Acquire().slot().HasLeft());
+}
+
+TEST_P(MemberTableTest, WithoutAliveCheckALeaseCanTellThatItsChannelHasLeft) {
+  MemberTable table({/*capacity=*/4, GetParam(), /*alive_check=*/false}, signalled_.Receivers());
+  table.SetFallback(table.Open(MemberId{0}, NewChannel(), kNoLimit));
+  MemberTable::Connection managed;
+  managed.channel_knows = true;
+  table.Publish({table.Open(MemberId{1}, NewChannel(), kNoLimit, managed)});
+  EXPECT_TRUE(table.Acquire().slot().HasLeft());
+}
+
 TEST_P(MemberTableTest, ASocketWithUnreadBytesIsAlive) {
   Connection connection;
   Slot* slot = table_.Open(MemberId{1}, NewChannel(), kNoLimit, {connection.socket});

@@ -52,6 +52,7 @@ absl::StatusOr<MemberMode> ChooseMode(PoolOptions::Mode wanted, absl::string_vie
     const absl::string_view key = arg.key;
     if (key != GRPC_ARG_SERVICE_CONFIG && key != GRPC_ARG_LB_POLICY_NAME) continue;
     reasons.push_back(absl::StrCat("channel argument ", key, " is set"));
+    mode.service_config |= key == GRPC_ARG_SERVICE_CONFIG;
     mode.whole_target |= key == GRPC_ARG_LB_POLICY_NAME ||
                          (arg.type == GRPC_ARG_STRING && NamesLbPolicy(arg.value.string));
   }

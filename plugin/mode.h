@@ -18,6 +18,8 @@ struct MemberMode {
   bool managed = false;
   // gRPC resolves and balances the target inside each member; Predial dials nothing.
   bool whole_target = false;
+  // A service config may say when gRPC is to send RPCs again.
+  bool service_config = false;
   // The credentials are other than insecure: what servers say cannot be looked at.
   bool secure = false;
   // Why, for logs and PoolStats.

@@ -60,11 +60,13 @@ TEST_F(ModeTest, Credentials) {
   credentials_ = grpc::SslCredentials({});
   ExpectManaged(Choose(), Choose(Mode::kFd), /*whole_target=*/false, "credentials");
   EXPECT_TRUE(Choose()->secure);
+  EXPECT_FALSE(Choose()->service_config);
 }
 
 TEST_F(ModeTest, ServiceConfig) {
   args_.SetServiceConfigJSON("{}");
   ExpectManaged(Choose(), Choose(Mode::kFd), /*whole_target=*/false, "grpc.service_config");
+  EXPECT_TRUE(Choose()->service_config);
 }
 
 TEST_F(ModeTest, ServiceConfigWithAPolicy) {

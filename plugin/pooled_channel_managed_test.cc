@@ -230,6 +230,30 @@ TEST_P(PooledChannelManagedTest, AreReplacedWhenTheirServerEndsThem) {
   EXPECT_THAT(stats.rpcs_retried, testing::Each(0));
 }
 
+// Their channels would connect anew and be refused, while there is another server.
+TEST_P(PooledChannelManagedTest, LoseNoRpcToAServerThatIsGone) {
+  for (const bool alive_check : {true, false}) {
+    auto leaving = std::make_unique<ApiServer>(ServerOptionsOf(GetParam()));
+    grpc::ChannelArguments args;
+    // One certificate for both: under their common name.
+    args.SetString(GRPC_ARG_DEFAULT_AUTHORITY, "localhost");
+    PoolOptions options;
+    options.alive_check = alive_check;
+    const auto channel = *PooledChannel::TryCreate(
+        absl::StrCat("ipv4:", leaving->address(), ",", server_.address()),
+        ChannelCredentialsOf(GetParam()), args, PoolOptionsOf(GetParam(), options));
+    ASSERT_TRUE(WaitForReadyMembers(*channel, 2));
+    const auto stub = echo::v1::Echo::NewStub(channel);
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(Echo(*stub).ok());
+    leaving.reset();
+    for (int i = 0; i < 100; ++i) {
+      const grpc::Status status = Echo(*stub, "hello", /*wait_for_ready=*/false);
+      EXPECT_TRUE(status.ok()) << "RPC " << i << ": " << status.error_message();
+    }
+    EXPECT_THAT(channel->Stats().rpcs_lost, testing::Each(0));
+  }
+}
+
 // Nobody has a socket to watch.
 TEST_P(PooledChannelManagedTest, AreReplacedWithoutAWatchOnTheirSocket) {
   EchoServerOptions options;

@@ -114,6 +114,8 @@ const char* ToString(NeverSent reason) {
       return "goaway";
     case NeverSent::kClosed:
       return "closed";
+    case NeverSent::kUnconnected:
+      return "unconnected";
   }
   return "unknown";
 }

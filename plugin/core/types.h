@@ -91,8 +91,9 @@ enum class RpcOutcome {
 enum class NeverSent {
   kGoaway,  // the server's GOAWAY came first, or its last stream id is below the RPC's
   kClosed,  // the connection was closed before the RPC started on it
+  kUnconnected,  // it found no connection
 };
-inline constexpr int kNeverSentReasons = 2;
+inline constexpr int kNeverSentReasons = 3;
 const char* ToString(NeverSent reason);
 
 // Why an RPC failed with its connection, instead of being sent again on another. Becomes the

@@ -24,6 +24,10 @@ constexpr absl::string_view kGone[] = {
     "Connection reset by peer",
     "Connection timed out",
 };
+// An ordinary channel's; the cause follows.
+constexpr absl::string_view kUnconnected = "failed to connect to all addresses";
+// Of a debug string.
+constexpr absl::string_view kFromPeer = "Error received from peer";
 // A read or a write failed: the cause follows.
 constexpr absl::string_view kFailed[] = {"recvmsg:", "sendmsg:"};
 
@@ -62,6 +66,12 @@ std::optional<NeverSent> WasNeverSent(const grpc::Status& status) {
   if (status.error_message() == kGoaway) return NeverSent::kGoaway;
   if (status.error_message() == kClosed) return NeverSent::kClosed;
   return std::nullopt;
+}
+
+bool FoundNoConnection(const grpc::Status& status, const std::string& debug_error_string) {
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE &&
+         absl::StartsWith(status.error_message(), kUnconnected) && !debug_error_string.empty() &&
+         !absl::StrContains(debug_error_string, kFromPeer);
 }
 
 }  // namespace predial

@@ -21,4 +21,9 @@ RpcOutcome JudgeOutcome(const grpc::Status& status);
 // No value if it may have been.
 std::optional<NeverSent> WasNeverSent(const grpc::Status& status);
 
+// Whether an RPC with this end, on an ordinary channel without a retry policy, was never seen by a
+// server, because there was no connection for it. `debug_error_string` is its ClientContext's: a
+// server that makes gRPC's message its own cannot take from it that it came from a peer.
+bool FoundNoConnection(const grpc::Status& status, const std::string& debug_error_string);
+
 }  // namespace predial

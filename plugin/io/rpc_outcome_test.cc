@@ -2,6 +2,7 @@
 // gRPC that says it in other words fails here.
 #include "plugin/io/rpc_outcome.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
@@ -160,6 +161,31 @@ TEST(RpcOutcomeTest, WhatAServerTellsOfItsOwnConnectionsIsNotAboutOurs) {
     const grpc::Status status = Unary(member.stub(), request);
     EXPECT_EQ(JudgeOutcome(status), RpcOutcome::kFailed) << Text(status);
   }
+}
+
+// With the client's debug string, and with the server's text in the place of gRPC's.
+TEST(RpcOutcomeTest, AnOrdinaryChannelThatFindsNoConnectionHasSentNothing) {
+  const auto refused = [](const std::string& target, const EchoRequest& request) {
+    const auto stub =
+        Echo::NewStub(CreateOrdinaryChannel(target, grpc::InsecureChannelCredentials(), {}, {}));
+    grpc::ClientContext context;
+    EchoResponse response;
+    const grpc::Status status = stub->Unary(&context, request, &response);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << Text(status);
+    EXPECT_THAT(status.error_message(),
+                testing::StartsWith("failed to connect to all addresses; last error: "));
+    return FoundNoConnection(status, context.debug_error_string());
+  };
+  const UniqueFd nobody = BindSocket("127.0.0.1:0");  // and not listening
+  EXPECT_TRUE(refused(LocalAddress(nobody.get()).ToGrpcTarget(), {}));
+
+  const auto server = StartServer();
+  EchoRequest request;
+  request.set_status_code(grpc::StatusCode::UNAVAILABLE);
+  request.set_status_message("failed to connect to all addresses; last error: its own");
+  EXPECT_FALSE(refused(Address::Parse(server->address())->ToGrpcTarget(), request));
+  EXPECT_FALSE(FoundNoConnection(
+      grpc::Status(grpc::StatusCode::UNAVAILABLE, "failed to connect to all addresses"), ""));
 }
 
 TEST(RpcOutcomeTest, TheCallersOwnEndsDoNotBlameTheConnection) {
