@@ -232,7 +232,7 @@ class CallTracker : public Interceptor,
     }
     if (!ledger.Begin()) return Lose(LossReason::kBudget);
     if (certain) lease_.NoteRefusal();  // it need not be asked
-    RetryEnd end;  // of a synchronous one
+    RetryEnd end;                       // of a synchronous one
     NeverSentRetry::Done done = [this, methods, reason](bool resent) {
       OnRetried(methods, *reason, resent);
     };

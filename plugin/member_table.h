@@ -40,8 +40,8 @@ class alignas(64) Slot {
   // Of the lease holder.
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   MemberId id() const { return id_; }
-  // Of the lease holder: whether the channel says that it has lost its connection. False if it cannot
-  // tell.
+  // Of the lease holder: whether the channel says that it has lost its connection. False if it
+  // cannot tell.
   bool HasLeft() const {
     return channel_knows_ && channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
   }

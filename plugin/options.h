@@ -233,13 +233,15 @@ struct PoolOptions {
 
   // Look at a connection before an RPC on it, unless it has answered one in the last 4 to 8 ms: so
   // one that the peer has closed is not used, even in the moment before the pool has been told. A
-  // look costs one poll(2), some 0.3 us. Default on.
+  // look costs one poll(2), some 0.3 us. In managed mode the channel's state is asked, too, before
+  // each RPC. Default on.
   bool alive_check = true;
 
   // Unary RPCs that no server saw, because their connection was just ending (GOAWAY), are sent
-  // again over an ordinary channel, as that would do itself: at most so many at a time; more of
-  // them fail with UNAVAILABLE. Only RPCs of stubs that protoc generated. Default 1000; range [0,
-  // 1000000]; 0 sends none again.
+  // again over an ordinary channel, as that would do itself; in managed mode, where gRPC does it,
+  // those for which it then found no connection. At most so many at a time; more of them fail with
+  // UNAVAILABLE. Only RPCs of stubs that protoc generated, and not beside a service config. Default
+  // 1000; range [0, 1000000]; 0 sends none again.
   int never_sent_retries_max = 1000;
 
   // How often a dns: target is looked up again, beside the lookups that failing connections cause.

@@ -89,8 +89,8 @@ enum class RpcOutcome {
 // What gRPC says of an RPC that its server never saw. Becomes the `reason` label of
 // predial_rpcs_retried_total.
 enum class NeverSent {
-  kGoaway,  // the server's GOAWAY came first, or its last stream id is below the RPC's
-  kClosed,  // the connection was closed before the RPC started on it
+  kGoaway,       // the server's GOAWAY came first, or its last stream id is below the RPC's
+  kClosed,       // the connection was closed before the RPC started on it
   kUnconnected,  // it found no connection
 };
 inline constexpr int kNeverSentReasons = 3;
