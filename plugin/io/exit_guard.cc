@@ -40,14 +40,15 @@ void BeforeExit() {
 }
 
 bool Arm() {
-  // Exit handlers run last-registered-first, and OpenSSL registers its own when it is first used:
-  // so use it. Looked up, as Predial does not link it; BoringSSL, which gRPC may have instead, has
-  // no such handler.
+  // OpenSSL registers its handler when it is first used, or never if told so then. Looked up, as
+  // Predial does not link it; BoringSSL, which gRPC may have instead, has no such handler.
   using Init = int (*)(uint64_t, const void*);
   if (const auto init = reinterpret_cast<Init>(dlsym(RTLD_DEFAULT, "OPENSSL_init_crypto"))) {
-    constexpr uint64_t kLoadCryptoStrings = 2;  // with none of its options it does nothing at all
-    init(kLoadCryptoStrings, nullptr);
+    constexpr uint64_t kLoadCryptoStrings = 0x2;
+    constexpr uint64_t kNoAtExit = 0x80000;
+    init(kLoadCryptoStrings | kNoAtExit, nullptr);
   }
+  // If it has one, it was registered before ours, and so runs after it.
   std::atexit(BeforeExit);
   return true;
 }

@@ -3,6 +3,10 @@
 //
 // OpenSSL 3 is why: its handler frees its tables, and a thread that is in a TLS handshake then
 // crashes. 16 of 120 programs did that made one RPC over a pool and ended while it was connecting.
+// gRPC has threads of its own that outlive its last channel, which nobody can wait for
+// (https://github.com/grpc/grpc/issues/38539). So OpenSSL is told to have no such handler, as
+// later gRPCs do. That is too late if the program has used OpenSSL before; then Predial's threads
+// are safe, and gRPC's are not.
 //
 // Threads: thread-safe, lock-free.
 #pragma once

@@ -1,6 +1,10 @@
 #include "plugin/io/exit_guard.h"
 
+#include <dlfcn.h>
+#include <unistd.h>
+
 #include <atomic>
+#include <cstdint>
 #include <cstdlib>
 #include <thread>
 
@@ -47,6 +51,25 @@ void ExitInATurn() {
 TEST(ExitGuardDeathTest, AThreadDoesNotWaitForItself) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(ExitInATurn(), ::testing::ExitedWithCode(4), "");
+}
+
+// Code 5 if OpenSSL frees its tables at exit.
+void ExitAfterUseOfOpenssl(bool arm_first) {
+  void* const library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_GLOBAL);
+  if (library == nullptr) _exit(6);
+  if (arm_first) ArmExitGuard();
+  using Init = int (*)(uint64_t, const void*);
+  reinterpret_cast<Init>(dlsym(library, "OPENSSL_init_crypto"))(0x2, nullptr);
+  using Handler = void (*)();
+  using AtExit = int (*)(Handler);
+  reinterpret_cast<AtExit>(dlsym(library, "OPENSSL_atexit"))([] { _exit(5); });
+  std::exit(0);
+}
+
+TEST(ExitGuardDeathTest, OpensslKeepsItsTables) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(ExitAfterUseOfOpenssl(false), ::testing::ExitedWithCode(5), "");
+  EXPECT_EXIT(ExitAfterUseOfOpenssl(true), ::testing::ExitedWithCode(0), "");
 }
 
 TEST(ExitGuardTest, TurnsAreAllowedBeforeThat) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "plugin/io/exit_guard.h"
 
 namespace predial {
 
@@ -59,6 +60,7 @@ const std::vector<std::string>& LocalNames() {
 }  // namespace
 
 TestCertificates::TestCertificates() {
+  ArmExitGuard();
   const char* const parent = std::getenv("TEST_TMPDIR");
   directory_ = absl::StrCat(parent == nullptr ? "/tmp" : parent, "/certificates.XXXXXX");
   if (mkdtemp(directory_.data()) == nullptr) Die(absl::StrCat("cannot make ", directory_));

@@ -5,8 +5,9 @@
 //   auto server = certificates.server();       // for localhost, 127.0.0.1 and ::1
 //   grpc::SslCredentials({certificates.ca()})  // believes it
 //
-// Each is made when it is first asked for, in about 20 ms, and the directory goes with the object.
-// Keys are P-256 and not encrypted. Valid from now on for two days.
+// The first one arms the exit guard (io/exit_guard.h), before a server of the test has used
+// OpenSSL. Each is made when it is first asked for, in about 20 ms, and the directory goes with the
+// object. Keys are P-256 and not encrypted. Valid from now on for two days.
 //
 // Threads: safe from any thread.
 // Errors:  aborts if openssl cannot be run or refuses, with what it said.
