@@ -108,9 +108,11 @@ class CallTracker : public Interceptor,
   // Of the batches of one RPC, the last one started receives the status.
   void PerformOpsOnCall(grpc::internal::CallOpSetInterface* batch,
                         grpc::internal::Call* call) override {
+    const bool sync = info_.type() == ClientRpcInfo::Type::UNARY && IsSyncCall(call->cq());
+    if (sync) lease_.SetBlocking();
     if (alone_ && backend_metadata_ == nullptr) {
       WholeUnaryBatch* const whole = AsWholeUnaryBatch(*batch);
-      if (whole != nullptr && IsSyncCall(call->cq())) return PerformSync(*whole, *call);
+      if (whole != nullptr && sync) return PerformSync(*whole, *call);
       if (whole != nullptr && call->cq() == ChannelAccess::CallbackCQ(&callback_owner_)) {
         return PerformWithCallback(*whole, *call);
       }

@@ -35,7 +35,9 @@ PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   if (options.streams_per_connection_target > 0) {
     policy.sizing.streams_target = options.streams_per_connection_target;
   } else {
-    policy.sizing.parallel_max = 2 * UsableProcessors();
+    const int processors = UsableProcessors();
+    policy.sizing.parallel_max = 2 * processors;
+    policy.sizing.callers_max = 4 * processors;
   }
   policy.sizing.idle_timeout = ToDuration(options.idle_timeout);
   policy.sizing.streams_max = options.streams_per_connection_max;
@@ -259,6 +261,7 @@ void ChannelPool::Tick() {
   const bool unused = load.anchor_rpcs == 0 && load.anchor_in_flight == 0;
   if (core_.state() == PoolState::kReady && unused && anchor_slot_->rpcs() > 0) RenewAnchor();
   if (attention_ == EventLoop::TimerId::kNone) SetAttention();
+  table().SetStay(config_.options.picker == PickerKind::kRoundRobin && core_.stays());
 }
 
 void ChannelPool::CreateOverflow(std::shared_ptr<CheckoutQueue> queue) {
@@ -339,6 +342,7 @@ LoadSample ChannelPool::Sample() {
   }
   for (const Slot* old : old_anchors_) load.anchor_in_flight += old->in_flight();
   load.waiting = table().waiting();
+  load.blocking = table().CountBlocking();
   return load;
 }
 

@@ -6,11 +6,33 @@
 #include "plugin/member_table.h"
 
 namespace predial {
+namespace {
+
+// Members that a thread looks at for one that is idle.
+constexpr size_t kStayLooks = 8;
+
+}  // namespace
 
 void Lease::Named(absl::string_view backend) {
   if (slot_ == nullptr || source_ == Source::kAnchor) return;
   if (slot_->named_.exchange(true, std::memory_order_relaxed)) return;
   table_->signals_.named(slot_->id_, std::string(backend));
+}
+
+size_t MemberTable::PickToStay(size_t count, Shard& shard) const {
+  const uint64_t ticket = shard.ticket.load(std::memory_order_relaxed);
+  const uint32_t stayed = shard.stayed.load(std::memory_order_relaxed) + 1;
+  const size_t looked_at = std::min<size_t>(count, kStayLooks);
+  for (size_t i = stayed <= kStay ? 0 : 1; i < looked_at; ++i) {
+    const size_t at = (ticket + i) % count;
+    if (list_[at].load(std::memory_order_acquire)->in_flight() > 0) continue;
+    shard.ticket.store(ticket + i, std::memory_order_relaxed);
+    shard.stayed.store(i == 0 ? stayed : 1, std::memory_order_relaxed);
+    return at;
+  }
+  shard.ticket.store(ticket + 1, std::memory_order_relaxed);
+  shard.stayed.store(0, std::memory_order_relaxed);
+  return ticket % count;
 }
 
 size_t MemberTable::PickByCost(size_t count, uint64_t ticket, Time now) const {

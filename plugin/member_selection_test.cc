@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,70 @@ class MemberSelectionTest : public testing::Test {
   std::vector<Slot*> slots_;
   Slot* fallback_ = nullptr;
 };
+
+TEST_F(MemberSelectionTest, AThreadStaysForAWhileAndThenGoesOn) {
+  Start(PickerKind::kRoundRobin, {0, 0, 0});
+  table_->SetStay(true);
+  std::map<const Slot*, uint32_t> chosen;
+  uint32_t moves = 0;
+  const Slot* last = nullptr;
+  for (uint32_t i = 0; i < 30 * MemberTable::kStay; ++i) {
+    const Slot* slot = Choice();
+    ++chosen[slot];
+    if (slot != last) ++moves;
+    last = slot;
+  }
+  EXPECT_EQ(moves, 30u);
+  for (const Slot* slot : slots_) EXPECT_EQ(chosen[slot], 10 * MemberTable::kStay);
+  table_->SetStay(false);
+  last = Choice();
+  for (int i = 0; i < 6; ++i) {
+    const Slot* const next = Choice();
+    EXPECT_NE(next, last);
+    last = next;
+  }
+}
+
+TEST_F(MemberSelectionTest, AThreadThatStaysGoesToAnIdleMemberIfItsOwnIsTaken) {
+  Start(PickerKind::kRoundRobin, {0, 0, 0});
+  table_->SetStay(true);
+  const Lease first = table_->Acquire();
+  const Lease second = table_->Acquire();
+  EXPECT_NE(&second.slot(), &first.slot());
+  const Slot* const third = Choice();
+  EXPECT_NE(third, &first.slot());
+  EXPECT_NE(third, &second.slot());
+  EXPECT_EQ(Choice(), third);
+  // Where none is idle, they take turns.
+  const Lease all = table_->Acquire();
+  std::set<const Slot*> chosen;
+  for (int i = 0; i < 3; ++i) chosen.insert(Choice());
+  EXPECT_EQ(chosen.size(), 3u);
+}
+
+TEST_F(MemberSelectionTest, CountsLeasesThatKeepAThreadWaiting) {
+  Start(PickerKind::kRoundRobin, {0});
+  EXPECT_EQ(table_->CountBlocking(), 0);
+  Lease ended = table_->Acquire();
+  ended.SetBlocking();
+  ended.SetBlocking();  // is once
+  Lease undone = table_->Acquire();
+  undone.SetBlocking();
+  const Lease other = table_->Acquire();
+  Lease elsewhere = table_->AcquireFallback();
+  elsewhere.SetBlocking();
+  EXPECT_EQ(table_->CountBlocking(), 3);
+  undone.Undo();
+  EXPECT_EQ(table_->CountBlocking(), 2);
+  ended.End(RpcOutcome::kOk);
+  EXPECT_EQ(table_->CountBlocking(), 1);
+  // With a move, and on another thread.
+  std::thread([moved = std::move(elsewhere)] {}).join();
+  EXPECT_EQ(table_->CountBlocking(), 0);
+  Lease none;
+  none.SetBlocking();
+  EXPECT_EQ(table_->CountBlocking(), 0);
+}
 
 TEST_F(MemberSelectionTest, PeakEwmaTriesEachNewMemberWithOneRpc) {
   Start(PickerKind::kPeakEwma, {0, 0});

@@ -23,8 +23,15 @@ int64_t CoarseNow() {
 
 }  // namespace
 
+void Lease::SetBlocking() {
+  if (slot_ == nullptr || blocking_) return;
+  blocking_ = true;
+  table_->AddBlocking(1);
+}
+
 void Lease::End() {
   if (slot_ == nullptr) return;
+  if (std::exchange(blocking_, false)) table_->AddBlocking(-1);
   // On its own: the count of RPCs stays.
   table_->Return(slot_, 1);
   slot_ = nullptr;
@@ -44,6 +51,7 @@ void Lease::NoteGone(bool without_a_word) {
 
 void Lease::Undo() {
   if (slot_ == nullptr) return;
+  if (std::exchange(blocking_, false)) table_->AddBlocking(-1);
   table_->Return(std::exchange(slot_, nullptr), Slot::kOneLease);
 }
 
@@ -123,6 +131,12 @@ MemberTable::MemberTable(const Options& options, Signals signals)
   for (int i = 0; i < kShards; ++i) shards_[i].ticket = MixTicket(i);
 }
 
+int64_t MemberTable::CountBlocking() const {
+  int64_t count = 0;
+  for (const Shard& shard : shards_) count += shard.blocking.load(std::memory_order_relaxed);
+  return count;
+}
+
 unsigned MemberTable::ThreadShard() {
   static std::atomic<unsigned> threads{0};
   thread_local const unsigned shard = threads.fetch_add(1, std::memory_order_relaxed) % kShards;
@@ -139,9 +153,10 @@ __attribute__((flatten)) Lease MemberTable::Acquire() {
 }
 
 size_t MemberTable::PickOne(size_t count, Time now) {
-  std::atomic<uint64_t>& counter = shards_[ThreadShard()].ticket;
-  const uint64_t ticket = counter.load(std::memory_order_relaxed);
-  counter.store(ticket + 1, std::memory_order_relaxed);  // two threads may share a turn
+  Shard& shard = shards_[ThreadShard()];
+  if (stay_.load(std::memory_order_relaxed)) return PickToStay(count, shard);
+  const uint64_t ticket = shard.ticket.load(std::memory_order_relaxed);
+  shard.ticket.store(ticket + 1, std::memory_order_relaxed);  // two threads may share a turn
   if (picker_ == PickerKind::kPeakEwma) return PickByCost(count, ticket, now);
   return Pick(picker_, count, ticket, [this](size_t i) {
     const Slot* slot = list_[i].load(std::memory_order_acquire);

@@ -118,6 +118,7 @@ class Lease {
     table_ = std::exchange(other.table_, nullptr);
     slot_ = std::exchange(other.slot_, nullptr);
     source_ = other.source_;
+    blocking_ = std::exchange(other.blocking_, false);
     began_ = other.began_;
     return *this;
   }
@@ -143,6 +144,9 @@ class Lease {
   // As if it had never been: it does not count as an RPC.
   void Undo();
 
+  // The RPC's caller keeps its thread waiting for it: to be counted until the end.
+  void SetBlocking();
+
   // How long the RPC takes says nothing of the member: it is a stream.
   void DoNotMeasure() { began_ = {}; }
   // Whether the name of the member's server is still to be learned, from this RPC or another.
@@ -161,6 +165,7 @@ class Lease {
   MemberTable* table_ = nullptr;
   Slot* slot_ = nullptr;
   Source source_ = Source::kAnchor;
+  bool blocking_ = false;
   Time began_ = {};  // Time(): not measured
 };
 
@@ -228,6 +233,8 @@ class MemberTable {
   // Acquire() that came after it has failed, is signalled.
   void SetWaiting(int count) { waiting_.store(count, std::memory_order_seq_cst); }
   int waiting() const { return waiting_.load(std::memory_order_seq_cst); }
+  // Leases that are SetBlocking() now.
+  int64_t CountBlocking() const;
   // The open members among those that are published, and the lowest limit among theirs.
   struct Crowd {
     int open = 0;
@@ -265,6 +272,12 @@ class MemberTable {
   // What Signals::unanswered told of was looked into.
   void Unsuspect(Slot* slot) { slot->suspected_.store(false, std::memory_order_relaxed); }
 
+  // With PickerKind::kRoundRobin: a thread's RPCs stay on one member while no other's are there,
+  // kStay in a row at most, and then go to the next that is idle. For threads that wait for their
+  // RPCs and would else meet at a connection's lock and socket. Off to begin with.
+  void SetStay(bool stay) { stay_.store(stay, std::memory_order_relaxed); }
+  static constexpr uint32_t kStay = 32;
+
   // What carries RPCs while nothing is published: an open slot. Never empty.
   void SetFallback(Slot* slot) {
     fallback_.store(slot, std::memory_order_seq_cst);
@@ -284,12 +297,16 @@ class MemberTable {
   static constexpr int kShards = 16;
   struct alignas(64) Shard {
     std::atomic<uint64_t> ticket{0};
+    std::atomic<uint32_t> stayed{0};  // RPCs in a row on one member
+    // A lease that ends on another thread makes one too many here, and one too few there.
+    std::atomic<int64_t> blocking{0};
   };
 
   // When an RPC begins, if anybody wants to know.
   Time BeginTime() const { return measures_ ? Clock::now() : Time(); }
   // An index into the `count` > 0 that are listed.
   size_t PickOne(size_t count, Time now);
+  size_t PickToStay(size_t count, Shard& shard) const;
   size_t PickByCost(size_t count, uint64_t ticket, Time now) const;
   // The first of the list that takes the RPC, from `first` on.
   Lease AcquireFrom(size_t first, size_t count, Time now);
@@ -327,6 +344,9 @@ class MemberTable {
     if (!noticed_.exchange(true, std::memory_order_acq_rel)) signals_.attention();
   }
   static unsigned ThreadShard();
+  void AddBlocking(int count) {
+    shards_[ThreadShard()].blocking.fetch_add(count, std::memory_order_relaxed);
+  }
 
   const PickerKind picker_;
   const bool alive_check_;
@@ -343,6 +363,7 @@ class MemberTable {
   std::atomic<Slot*> fallback_{nullptr};
   std::atomic<uint32_t> attention_above_{0};
   std::atomic<bool> noticed_{false};
+  std::atomic<bool> stay_{false};
   // The epoch: none is.
   std::atomic<Time> doubted_since_{};
   std::atomic<EndpointId> doubted_{};

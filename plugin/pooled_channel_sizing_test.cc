@@ -8,6 +8,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -100,6 +101,54 @@ TEST(PooledChannelSizingTest, OnlyAdaptiveSizingMeasures) {
     EXPECT_EQ(stats.rpcs_measured_nanos > 0, kind == SizingKind::kAdaptive);
     EXPECT_EQ(stats.connections_wanted, 2);
   }
+}
+
+// RPCs of callers that do not wait never ask for connections, however fast they come.
+TEST(PooledChannelSizingTest, OnlyThreadsThatWaitGetAConnectionEach) {
+  const auto server = StartServer();
+  PoolOptions options;
+  options.connections_min = 1;
+  const auto channel = Connect(*server, options);
+  ASSERT_TRUE(WaitForReadyMembers(*channel, 1));
+  const auto stub = Echo::NewStub(channel);
+  grpc::CompletionQueue queue;
+  for (int round = 0; round < 20; ++round) {
+    struct Rpc {
+      grpc::ClientContext context;
+      EchoResponse response;
+      grpc::Status status;
+      std::unique_ptr<grpc::ClientAsyncResponseReader<EchoResponse>> reader;
+    };
+    std::vector<Rpc> rpcs(20);
+    for (Rpc& rpc : rpcs) {
+      rpc.reader = stub->AsyncUnary(&rpc.context, EchoRequest(), &queue);
+      rpc.reader->Finish(&rpc.response, &rpc.status, &rpc);
+    }
+    for (size_t ended = 0; ended < rpcs.size(); ++ended) {
+      void* tag;
+      bool ok;
+      ASSERT_TRUE(queue.Next(&tag, &ok));
+    }
+    for (const Rpc& rpc : rpcs) ASSERT_TRUE(rpc.status.ok()) << rpc.status.error_message();
+  }
+  EXPECT_EQ(channel->Stats().connections_wanted, 1);
+
+  std::atomic<bool> stop{false};
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      while (!stop) failed += predial::Echo(*stub).ok() ? 0 : 1;
+    });
+  }
+  // How many depends on how fast they are.
+  EXPECT_TRUE(Eventually([&] { return ReadyMembers(*channel) >= 2; }));
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed, 0);
+  const std::vector<std::string> grown = ReasonsOf(channel->Stats(), "grow");
+  ASSERT_FALSE(grown.empty());
+  EXPECT_NE(grown.front().find("threads that wait"), std::string::npos) << grown.front();
 }
 
 // Under load it tries another size sooner or later, and no RPC notices.

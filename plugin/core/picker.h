@@ -10,7 +10,8 @@
 namespace predial {
 
 enum class PickerKind {
-  // Each calling thread goes round the members. Default.
+  // Each calling thread goes round the members. Where several busy threads wait for their RPCs, and
+  // there is one server, each stays on a member for some RPCs first: MemberTable::SetStay. Default.
   kRoundRobin,
   // Of two random members the one with fewer RPCs in flight. For RPCs of very different lengths.
   kPowerOfTwoChoices,

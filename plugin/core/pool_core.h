@@ -72,6 +72,8 @@ struct LoadSample {
   int64_t anchor_in_flight = 0;
   // RPCs that wait for a place on a member.
   int64_t waiting = 0;
+  // RPCs in flight for which a thread waits that made a synchronous call.
+  int64_t blocking = 0;
 };
 
 // How a connection stood when it ended.
@@ -205,6 +207,9 @@ class PoolCore {
     return sizing_.StreamsPerMember(stream_limit_, static_cast<int>(members_.size()),
                                     usable_endpoints());
   }
+  // Whether threads that wait for their RPCs are many, and had better keep to a member each. With
+  // several servers, each RPC goes to the next.
+  bool stays() const { return sizing_.callers() > 1 && usable_endpoints() <= 1; }
 
  private:
   struct Tally {

@@ -12,12 +12,15 @@ namespace {
 
 // Over which the RPCs in flight are averaged.
 constexpr Duration kMeanOver = std::chrono::seconds(1);
+// Over which RPCs are counted at least, for their rate.
+constexpr Duration kRateOver = std::chrono::milliseconds(5);
 
 }  // namespace
 
 SizeController::SizeController(const SizingPolicy& policy, uint64_t seed, Time start)
     : policy_(policy),
       demand_(policy, start),
+      counted_from_(start),
       last_load_(start),
       floor_since_(start),
       size_(demand_.wanted()),
@@ -29,7 +32,8 @@ SizeController::SizeController(const SizingPolicy& policy, uint64_t seed, Time s
 
 std::optional<SizeController::Change> SizeController::OnLoad(Time now, const Load& load) {
   const int64_t in_flight = load.in_flight + load.anchor + load.waiting;
-  demand_.OnLoad(now, in_flight, load.stream_limit, load.endpoints);
+  CountCallers(now, load);
+  demand_.OnLoad(now, in_flight, load.stream_limit, load.endpoints, callers_);
   if (adaptive_) {
     AdaptiveSizing::Sample sample;
     sample.in_flight = in_flight;
@@ -48,6 +52,16 @@ std::optional<SizeController::Change> SizeController::OnLoad(Time now, const Loa
   size_ = size;
   reason_ = change.reason;
   return change;
+}
+
+void SizeController::CountCallers(Time now, const Load& load) {
+  rpcs_ += load.rpcs;
+  if (now - counted_from_ < kRateOver) return;
+  const double passed = std::chrono::duration<double>(now - counted_from_).count();
+  const double worth = std::ceil(static_cast<double>(rpcs_) / passed / kRpcsPerCaller);
+  callers_ = static_cast<int64_t>(std::min(static_cast<double>(load.blocking), worth));
+  rpcs_ = 0;
+  counted_from_ = now;
 }
 
 int SizeController::Floor(Time now, int64_t in_flight, uint32_t stream_limit) {
@@ -91,6 +105,9 @@ std::string SizeController::Reason(const Load& load, int from) const {
   const int each = StreamsPerMember(load.stream_limit, demand_.wanted() - 1, load.endpoints);
   if (each < std::numeric_limits<int>::max()) {
     absl::StrAppend(&text, "; ", each, " to a connection");
+  }
+  if (callers_ > 1 && policy_.callers_max > 1) {
+    absl::StrAppend(&text, ", or one for each of ", callers_, " threads that wait");
   }
   if (policy_.idle_min > 0) absl::StrAppend(&text, ", and ", policy_.idle_min, " idle ones");
   const int needed = demand_.wanted();

@@ -19,6 +19,8 @@ namespace predial {
 class SizeController {
  public:
   static constexpr Duration kFloorSpan = std::chrono::seconds(5);
+  // Below so many RPCs a second for each, threads that share a connection seldom meet.
+  static constexpr int kRpcsPerCaller = 1000;
 
   SizeController(const SizingPolicy& policy, uint64_t seed, Time start);
 
@@ -27,8 +29,9 @@ class SizeController {
     int64_t in_flight = 0;  // now, on members
     int64_t anchor = 0;     // now, of those that found no ready member
     int64_t waiting = 0;    // now, for a place
+    int64_t blocking = 0;   // now, of those that keep their caller's thread waiting
     // Since the sample before: RPCs begun, and those that were answered and measured, with their
-    // times together. Only SizingKind::kAdaptive looks at them.
+    // times together. Only SizingKind::kAdaptive looks at the latter.
     uint64_t rpcs = 0;
     uint64_t answered = 0;
     Duration latency = {};
@@ -55,6 +58,8 @@ class SizeController {
     return demand_.StreamsPerMember(stream_limit, members, endpoints);
   }
 
+  // Callers that wait on threads of their own and come fast enough to be worth a member each.
+  int64_t callers() const { return callers_; }
   // Kept() as of the last load, and why.
   int size() const { return size_; }
   const std::string& reason() const { return reason_; }
@@ -63,6 +68,9 @@ class SizeController {
   bool IsMeasured() const { return adaptive_.has_value() && !adaptive_->follows(); }
   std::string Reason(const Load& load, int from) const;
 
+  // Finds callers_: one for each kRpcsPerCaller at most.
+  void CountCallers(Time now, const Load& load);
+
   // Members without which RPCs would wait for a stream: one at its limit at most by the RPCs in
   // flight now, and 80 % of that by their mean over a second; the most of the last kFloorSpan.
   int Floor(Time now, int64_t in_flight, uint32_t stream_limit);
@@ -70,6 +78,10 @@ class SizeController {
   const SizingPolicy policy_;
   Sizing demand_;
   std::optional<AdaptiveSizing> adaptive_;
+  // Since counted_from_, when callers_ was found.
+  uint64_t rpcs_ = 0;
+  Time counted_from_;
+  int64_t callers_ = 0;
   double usual_in_flight_ = 0;
   Time last_load_;
   // The most that the stream limits needed lately: since floor_since_, and in the kFloorSpan

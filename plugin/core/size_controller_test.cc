@@ -49,6 +49,49 @@ TEST(SizeControllerTest, TellsEachChangeOnceWithItsReason) {
             "3 RPCs in flight; 32 to a connection: for the idle timeout no more were needed");
 }
 
+// `rpcs` since the sample before.
+SizeController::Load Blocking(int64_t callers, uint64_t rpcs) {
+  SizeController::Load load = InFlight(callers);
+  load.blocking = callers;
+  load.rpcs = rpcs;
+  return load;
+}
+
+SizingPolicy EightCallers() {
+  SizingPolicy policy;
+  policy.callers_max = 8;
+  return policy;
+}
+
+TEST(SizeControllerTest, BusyCallersThatWaitGetAMemberEach) {
+  SizeController controller(EightCallers(), 1, kStart);
+  const auto grown = controller.OnLoad(kStart + seconds(1), Blocking(6, 20'000));
+  ASSERT_TRUE(grown);
+  EXPECT_EQ(grown->to, 6);
+  EXPECT_EQ(grown->reason,
+            "6 RPCs in flight; 32 to a connection, or one for each of 6 threads that wait");
+  EXPECT_EQ(controller.callers(), 6);
+}
+
+// However many they are: they seldom meet.
+TEST(SizeControllerTest, SlowCallersCountAsFarAsTheirRpcsComeFast) {
+  SizeController controller(EightCallers(), 1, kStart);
+  EXPECT_FALSE(controller.OnLoad(kStart + seconds(2), Blocking(8, 2000)));
+  EXPECT_EQ(controller.callers(), 1);
+  const auto grown = controller.OnLoad(kStart + seconds(3), Blocking(8, 3001));
+  ASSERT_TRUE(grown);
+  EXPECT_EQ(grown->to, 4);
+}
+
+TEST(SizeControllerTest, ARateTakesAWhileToTell) {
+  SizeController controller(EightCallers(), 1, kStart);
+  EXPECT_FALSE(controller.OnLoad(kStart, Blocking(8, 30)));
+  EXPECT_FALSE(controller.OnLoad(kStart + milliseconds(4), Blocking(8, 30)));
+  EXPECT_EQ(controller.callers(), 0);
+  EXPECT_TRUE(controller.OnLoad(kStart + milliseconds(10), Blocking(8, 20)));
+  EXPECT_EQ(controller.callers(), 8);
+}
+
 // A closed load whose RPCs take the less time the more members there are.
 SizeController::Load Measured(int ready, uint32_t limit = 0) {
   SizeController::Load load = InFlight(60);

@@ -25,10 +25,10 @@ int Sizing::Roomy(uint32_t stream_limit) const {
   return static_cast<int>(std::clamp<int64_t>(roomy, 1, kMost));
 }
 
-int Sizing::ParallelMax(int endpoints) const {
+int Sizing::ForEach(int members, int endpoints) const {
   // More than max are never needed, so that the sum does not overflow.
-  const int parallel = std::min(policy_.parallel_max, policy_.max);
-  return endpoints <= 1 ? parallel : (parallel + endpoints - 1) / endpoints * endpoints;
+  members = std::min(members, policy_.max);
+  return endpoints <= 1 ? members : (members + endpoints - 1) / endpoints * endpoints;
 }
 
 int Sizing::StreamsPerMember(uint32_t stream_limit, int members, int endpoints) const {
@@ -38,20 +38,24 @@ int Sizing::StreamsPerMember(uint32_t stream_limit, int members, int endpoints) 
   return parallel ? limit : std::min(policy_.streams_target, limit);
 }
 
-int Sizing::MembersFor(double in_flight, double share, uint32_t stream_limit, int endpoints) const {
+int Sizing::MembersFor(double in_flight, double share, uint32_t stream_limit, int endpoints,
+                       int callers) const {
   double needed = std::min<double>(std::ceil(in_flight / (share * policy_.streams_target)),
                                    ParallelMax(endpoints));
   if (const int roomy = Roomy(stream_limit); roomy > 0) {
     needed = std::max(needed, std::ceil(in_flight / (share * roomy)));
   }
+  needed = std::max<double>(needed, ForEach(callers, endpoints));
   return static_cast<int>(
       std::clamp<double>(needed + policy_.idle_min, static_cast<double>(policy_.min), policy_.max));
 }
 
-void Sizing::OnLoad(Time now, int64_t in_flight, uint32_t stream_limit, int endpoints) {
+void Sizing::OnLoad(Time now, int64_t in_flight, uint32_t stream_limit, int endpoints,
+                    int64_t callers) {
   const auto load = static_cast<double>(in_flight);
-  wanted_ = MembersFor(load, 1, stream_limit, endpoints);
-  const int banded = MembersFor(load, kBand, stream_limit, endpoints);
+  const int served = static_cast<int>(std::min<int64_t>(callers, policy_.callers_max));
+  wanted_ = MembersFor(load, 1, stream_limit, endpoints, served);
+  const int banded = MembersFor(load, kBand, stream_limit, endpoints, served);
   std::fill(needed_.begin(), needed_.begin() + wanted_, now);
   std::fill(banded_.begin(), banded_.begin() + banded, now);
   held_ = std::max(held_, wanted_);

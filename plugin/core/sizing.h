@@ -1,7 +1,7 @@
 // Sizing: how many members the load asks for. Pure.
 //
 // Grows at once. With L RPCs in flight or waiting for a place,
-//   max(min(ceil(L / streams_target), P), ceil(L / R)) + idle_min
+//   max(min(ceil(L / streams_target), P), ceil(L / R), C) + idle_min
 // members are needed, within [min, max].
 //   R  streams_target, or a third of the stream limit (the peer's or streams_max) if that is more;
 //      80 % of the limit at most. What comes at once has to find room until others have connected:
@@ -9,6 +9,8 @@
 //      Without a limit, no member for it
 //   P  parallel_max, rounded up to the same number for each endpoint: where no limit asks for them,
 //      more members than can be served at the same time only cost
+//   C  callers that keep a thread each waiting, so that threads need not take turns at a
+//      connection's lock and socket; callers_max at most, rounded up like P
 //
 // Shrinks late, and not far at a time. A member goes when all of this holds:
 //   three low runs  the load did not need it in three windows of idle_timeout / 3 in a row
@@ -45,6 +47,7 @@ struct SizingPolicy {
   int max = 16;
   int streams_target = 32;
   int parallel_max = std::numeric_limits<int>::max();  // members for streams_target's sake
+  int callers_max = 0;                                 // and for that of waiting callers
   Duration idle_timeout = std::chrono::seconds(30);
   int streams_max = 0;  // most RPCs at a time on one member; 0: no limit but the peer's
   int idle_min = 0;     // members beyond those that the load needs
@@ -60,8 +63,9 @@ class Sizing {
   Sizing(const SizingPolicy& policy, Time start);
 
   // `in_flight` RPCs, those that wait for a place included, were seen at `now`; `stream_limit` is
-  // the peer's, 0 if it has none; `endpoints` are those in use.
-  void OnLoad(Time now, int64_t in_flight, uint32_t stream_limit, int endpoints = 1);
+  // the peer's, 0 if it has none; `endpoints` are those in use; `callers` are C.
+  void OnLoad(Time now, int64_t in_flight, uint32_t stream_limit, int endpoints = 1,
+              int64_t callers = 0);
 
   // Members that the last load needs.
   int wanted() const { return wanted_; }
@@ -76,9 +80,12 @@ class Sizing {
  private:
   // R; 0: there is no limit.
   int Roomy(uint32_t stream_limit) const;
-  int ParallelMax(int endpoints) const;
+  // `members`, or max if that is less, rounded up to the same number for each endpoint.
+  int ForEach(int members, int endpoints) const;
+  int ParallelMax(int endpoints) const { return ForEach(policy_.parallel_max, endpoints); }
   // With `share` of what a member is to have.
-  int MembersFor(double in_flight, double share, uint32_t stream_limit, int endpoints) const;
+  int MembersFor(double in_flight, double share, uint32_t stream_limit, int endpoints,
+                 int callers) const;
   // What Kept() is without the step cap.
   int Needed(Time now) const;
   // When member number `count` may go.

@@ -28,6 +28,7 @@ SizeController::Load PoolCore::LoadOf(const LoadSample& load) const {
   }
   all.anchor = load.anchor_in_flight;
   all.waiting = load.waiting;
+  all.blocking = load.blocking;
   for (const auto& [id, member] : members_) {
     if (member.state() == MemberState::kReady && member.rotating == RotateReason::kNone) {
       ++all.ready;

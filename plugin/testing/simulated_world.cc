@@ -92,6 +92,7 @@ LoadSample SimulatedWorld::Sample() const {
     if (!connection.open) continue;
     load.members.push_back(
         {id, connection.in_flight, connection.rpcs, connection.proved && connection.streak == 0});
+    load.blocking += connection.in_flight;
   }
   load.anchor_rpcs = anchor_rpcs_;
   load.anchor_in_flight = anchor_in_flight_;

@@ -55,6 +55,7 @@ PoolPolicy SimulatedWorld::RandomPolicy(std::mt19937_64& random) {
   policy.sizing.min = 1 + below(policy.sizing.max);
   policy.sizing.streams_target = 1 + below(10);
   if (below(2) == 0) policy.sizing.parallel_max = 1 + below(6);
+  if (below(2) == 0) policy.sizing.callers_max = 1 + below(6);
   policy.sizing.idle_timeout = milliseconds(100 + below(10000));
   policy.backoff.initial = milliseconds(10 + below(1000));
   policy.backoff.max = policy.backoff.initial * (1 + below(4));
