@@ -123,9 +123,9 @@ struct PoolOptions {
   // no more than two connections for each processor that this process may use when the channel is
   // created, by its affinity and its containers' CPU quotas (the same number for each endpoint), as
   // connections that cannot be served at the same time cost CPU and bring nothing; beyond that,
-  // only a stream limit makes it grow, at 32 or a third of it; and callers of synchronous unary
-  // RPCs, which get one each, up to four for each processor, as far as each makes 1,000 a second.
-  // Range [0, 1000000].
+  // only a stream limit makes it grow, at 32 or a third of it. Where there is one endpoint, callers
+  // of synchronous unary RPCs get one each, up to four for each processor, as far as each makes
+  // 1,000 a second. Range [0, 1000000].
   int streams_per_connection_target = 0;
 
   // Connections kept beyond those that the load needs, within connections_max: for loads that come

@@ -207,9 +207,8 @@ class PoolCore {
     return sizing_.StreamsPerMember(stream_limit_, static_cast<int>(members_.size()),
                                     usable_endpoints());
   }
-  // Whether threads that wait for their RPCs are many, and had better keep to a member each. With
-  // several servers, each RPC goes to the next.
-  bool stays() const { return sizing_.callers() > 1 && usable_endpoints() <= 1; }
+  // Whether threads that wait for their RPCs are many, and had better keep to a member each.
+  bool stays() const { return sizing_.callers() > 1; }
 
  private:
   struct Tally {

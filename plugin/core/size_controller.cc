@@ -59,7 +59,8 @@ void SizeController::CountCallers(Time now, const Load& load) {
   if (now - counted_from_ < kRateOver) return;
   const double passed = std::chrono::duration<double>(now - counted_from_).count();
   const double worth = std::ceil(static_cast<double>(rpcs_) / passed / kRpcsPerCaller);
-  callers_ = static_cast<int64_t>(std::min(static_cast<double>(load.blocking), worth));
+  const bool alone = load.resolved <= 1;
+  callers_ = alone ? static_cast<int64_t>(std::min(static_cast<double>(load.blocking), worth)) : 0;
   rpcs_ = 0;
   counted_from_ = now;
 }

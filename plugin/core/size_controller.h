@@ -38,6 +38,7 @@ class SizeController {
     int ready = 0;              // members now
     uint32_t stream_limit = 0;  // the peer's, 0 if it has none
     int endpoints = 1;          // in use
+    int resolved = 1;           // endpoints that there are, in use or not
   };
   // size() has become another one.
   struct Change {
@@ -58,7 +59,10 @@ class SizeController {
     return demand_.StreamsPerMember(stream_limit, members, endpoints);
   }
 
-  // Callers that wait on threads of their own and come fast enough to be worth a member each.
+  // Callers that wait on threads of their own and come fast enough to be worth a member each. None
+  // with several endpoints, even if one is in use: they take turns, so that no caller could stay on
+  // its member, and the more connections a server has when it goes away, the more callers it takes
+  // by surprise.
   int64_t callers() const { return callers_; }
   // Kept() as of the last load, and why.
   int size() const { return size_; }

@@ -83,6 +83,14 @@ TEST(SizeControllerTest, SlowCallersCountAsFarAsTheirRpcsComeFast) {
   EXPECT_EQ(grown->to, 4);
 }
 
+TEST(SizeControllerTest, CallersOfSeveralServersDoNotCount) {
+  SizeController controller(EightCallers(), 1, kStart);
+  SizeController::Load load = Blocking(8, 20'000);
+  load.resolved = 2;
+  EXPECT_FALSE(controller.OnLoad(kStart + seconds(1), load));
+  EXPECT_EQ(controller.callers(), 0);
+}
+
 TEST(SizeControllerTest, ARateTakesAWhileToTell) {
   SizeController controller(EightCallers(), 1, kStart);
   EXPECT_FALSE(controller.OnLoad(kStart, Blocking(8, 30)));

@@ -25,10 +25,10 @@ int Sizing::Roomy(uint32_t stream_limit) const {
   return static_cast<int>(std::clamp<int64_t>(roomy, 1, kMost));
 }
 
-int Sizing::ForEach(int members, int endpoints) const {
+int Sizing::ParallelMax(int endpoints) const {
   // More than max are never needed, so that the sum does not overflow.
-  members = std::min(members, policy_.max);
-  return endpoints <= 1 ? members : (members + endpoints - 1) / endpoints * endpoints;
+  const int parallel = std::min(policy_.parallel_max, policy_.max);
+  return endpoints <= 1 ? parallel : (parallel + endpoints - 1) / endpoints * endpoints;
 }
 
 int Sizing::StreamsPerMember(uint32_t stream_limit, int members, int endpoints) const {
@@ -45,7 +45,7 @@ int Sizing::MembersFor(double in_flight, double share, uint32_t stream_limit, in
   if (const int roomy = Roomy(stream_limit); roomy > 0) {
     needed = std::max(needed, std::ceil(in_flight / (share * roomy)));
   }
-  needed = std::max<double>(needed, ForEach(callers, endpoints));
+  needed = std::max<double>(needed, callers);
   return static_cast<int>(
       std::clamp<double>(needed + policy_.idle_min, static_cast<double>(policy_.min), policy_.max));
 }

@@ -10,7 +10,7 @@
 //   P  parallel_max, rounded up to the same number for each endpoint: where no limit asks for them,
 //      more members than can be served at the same time only cost
 //   C  callers that keep a thread each waiting, so that threads need not take turns at a
-//      connection's lock and socket; callers_max at most, rounded up like P
+//      connection's lock and socket; callers_max at most
 //
 // Shrinks late, and not far at a time. A member goes when all of this holds:
 //   three low runs  the load did not need it in three windows of idle_timeout / 3 in a row
@@ -80,9 +80,7 @@ class Sizing {
  private:
   // R; 0: there is no limit.
   int Roomy(uint32_t stream_limit) const;
-  // `members`, or max if that is less, rounded up to the same number for each endpoint.
-  int ForEach(int members, int endpoints) const;
-  int ParallelMax(int endpoints) const { return ForEach(policy_.parallel_max, endpoints); }
+  int ParallelMax(int endpoints) const;
   // With `share` of what a member is to have.
   int MembersFor(double in_flight, double share, uint32_t stream_limit, int endpoints,
                  int callers) const;

@@ -36,6 +36,8 @@ SizeController::Load PoolCore::LoadOf(const LoadSample& load) const {
   }
   all.stream_limit = stream_limit_;
   all.endpoints = usable_endpoints();
+  all.resolved = static_cast<int>(std::count_if(
+      endpoints_.begin(), endpoints_.end(), [](const auto& entry) { return entry.second.listed; }));
   return all;
 }
 

@@ -71,11 +71,6 @@ TEST(SizingTest, WaitingCallersGetAMemberEachUpToTheirMaximum) {
   EXPECT_EQ(sizing.wanted(), 6);
   sizing.OnLoad(kStart, 100, 0, 1, 100);
   EXPECT_EQ(sizing.wanted(), 8);
-  // The same number for each endpoint.
-  sizing.OnLoad(kStart, 100, 0, 3, 100);
-  EXPECT_EQ(sizing.wanted(), 9);
-  sizing.OnLoad(kStart, 4, 0, 3, 4);
-  EXPECT_EQ(sizing.wanted(), 6);
   // A limit may ask for more.
   sizing.OnLoad(kStart, 400, 100, 1, 8);
   EXPECT_EQ(sizing.wanted(), 13);
