@@ -16,7 +16,8 @@ LINES_MAX = 400
 CPP = (".cc", ".h")
 FROM_FD_HOME = "plugin/io/channel_factory.cc"
 # May ask for a channel's connectivity: the pool answers it for itself, the anchor is an ordinary
-# channel, as are managed members (which the table knows), and what is outside plugin/ only ever holds ordinary channels or the pool.
+# channel, as are managed members (which the table knows), and what is outside plugin/ only ever
+# holds ordinary channels or the pool.
 CONNECTIVITY_HOMES = ("plugin/pooled_channel", "plugin/connectivity", "plugin/io/anchor",
                       "plugin/io/scout", "plugin/io/channel_connect", "plugin/io/state_watch",
                       "plugin/member_table")

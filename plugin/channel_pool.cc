@@ -37,7 +37,8 @@ PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   } else {
     const int processors = UsableProcessors();
     policy.sizing.parallel_max = 2 * processors;
-    policy.sizing.callers_max = 4 * processors;
+    // A member of a whole target has connections to all its servers.
+    if (!mode.whole_target) policy.sizing.callers_max = 4 * processors;
   }
   policy.sizing.idle_timeout = ToDuration(options.idle_timeout);
   policy.sizing.streams_max = options.streams_per_connection_max;

@@ -1,4 +1,5 @@
 // The number of a real pool's connections under a real load.
+#include <gmock/gmock.h>
 #include <grpcpp/grpcpp.h>
 #include <gtest/gtest.h>
 
@@ -149,6 +150,28 @@ TEST(PooledChannelSizingTest, OnlyThreadsThatWaitGetAConnectionEach) {
   const std::vector<std::string> grown = ReasonsOf(channel->Stats(), "grow");
   ASSERT_FALSE(grown.empty());
   EXPECT_NE(grown.front().find("threads that wait"), std::string::npos) << grown.front();
+}
+
+// It has connections to all its servers.
+TEST(PooledChannelSizingTest, AWholeTargetGetsNoMemberForEachThread) {
+  const auto server = StartServer();
+  grpc::ChannelArguments args;
+  args.SetLoadBalancingPolicyName("round_robin");
+  PoolOptions options;
+  options.connections_min = 1;
+  const auto channel = PooledChannel::TryCreate(TargetOf(*server),
+                                                grpc::InsecureChannelCredentials(), args, options);
+  ASSERT_TRUE(channel.ok()) << channel.status();
+  ASSERT_TRUE(WaitForReadyMembers(**channel, 1));
+  const auto stub = Echo::NewStub(*channel);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int rpc = 0; rpc < 1000; ++rpc) EXPECT_TRUE(predial::Echo(*stub).ok());
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_THAT(ReasonsOf((*channel)->Stats(), "grow"), testing::IsEmpty());
 }
 
 // Under load it tries another size sooner or later, and no RPC notices.

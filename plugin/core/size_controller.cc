@@ -59,8 +59,8 @@ void SizeController::CountCallers(Time now, const Load& load) {
   if (now - counted_from_ < kRateOver) return;
   const double passed = std::chrono::duration<double>(now - counted_from_).count();
   const double worth = std::ceil(static_cast<double>(rpcs_) / passed / kRpcsPerCaller);
-  const bool alone = load.resolved <= 1;
-  callers_ = alone ? static_cast<int64_t>(std::min(static_cast<double>(load.blocking), worth)) : 0;
+  const double blocking = std::min<double>(load.blocking, policy_.callers_max);
+  callers_ = load.resolved <= 1 ? static_cast<int>(std::min(blocking, worth)) : 0;
   rpcs_ = 0;
   counted_from_ = now;
 }
@@ -107,7 +107,7 @@ std::string SizeController::Reason(const Load& load, int from) const {
   if (each < std::numeric_limits<int>::max()) {
     absl::StrAppend(&text, "; ", each, " to a connection");
   }
-  if (callers_ > 1 && policy_.callers_max > 1) {
+  if (callers_ > 1) {
     absl::StrAppend(&text, ", or one for each of ", callers_, " threads that wait");
   }
   if (policy_.idle_min > 0) absl::StrAppend(&text, ", and ", policy_.idle_min, " idle ones");

@@ -59,11 +59,11 @@ class SizeController {
     return demand_.StreamsPerMember(stream_limit, members, endpoints);
   }
 
-  // Callers that wait on threads of their own and come fast enough to be worth a member each. None
-  // with several endpoints, even if one is in use: they take turns, so that no caller could stay on
-  // its member, and the more connections a server has when it goes away, the more callers it takes
-  // by surprise.
-  int64_t callers() const { return callers_; }
+  // Callers that wait on threads of their own and come fast enough to be worth a member each, up to
+  // SizingPolicy::callers_max. None with several endpoints, even if one is in use: they take turns,
+  // so that no caller could stay on its member, and the more connections a server has when it goes
+  // away, the more callers it takes by surprise.
+  int callers() const { return callers_; }
   // Kept() as of the last load, and why.
   int size() const { return size_; }
   const std::string& reason() const { return reason_; }
@@ -72,7 +72,7 @@ class SizeController {
   bool IsMeasured() const { return adaptive_.has_value() && !adaptive_->follows(); }
   std::string Reason(const Load& load, int from) const;
 
-  // Finds callers_: one for each kRpcsPerCaller at most.
+  // Finds callers_: one for each kRpcsPerCaller a second at most.
   void CountCallers(Time now, const Load& load);
 
   // Members without which RPCs would wait for a stream: one at its limit at most by the RPCs in
@@ -85,7 +85,7 @@ class SizeController {
   // Since counted_from_, when callers_ was found.
   uint64_t rpcs_ = 0;
   Time counted_from_;
-  int64_t callers_ = 0;
+  int callers_ = 0;
   double usual_in_flight_ = 0;
   Time last_load_;
   // The most that the stream limits needed lately: since floor_since_, and in the kFloorSpan

@@ -73,6 +73,18 @@ TEST(SizeControllerTest, BusyCallersThatWaitGetAMemberEach) {
   EXPECT_EQ(controller.callers(), 6);
 }
 
+TEST(SizeControllerTest, NoMoreCallersCountThanTheirMaximum) {
+  SizeController controller(EightCallers(), 1, kStart);
+  const auto grown = controller.OnLoad(kStart + seconds(1), Blocking(60, 90'000));
+  ASSERT_TRUE(grown);
+  EXPECT_EQ(grown->to, 8);
+  EXPECT_EQ(grown->reason,
+            "60 RPCs in flight; 32 to a connection, or one for each of 8 threads that wait");
+  SizeController none(SizingPolicy(), 1, kStart);
+  EXPECT_FALSE(none.OnLoad(kStart + seconds(1), Blocking(60, 90'000)));
+  EXPECT_EQ(none.callers(), 0);
+}
+
 // However many they are: they seldom meet.
 TEST(SizeControllerTest, SlowCallersCountAsFarAsTheirRpcsComeFast) {
   SizeController controller(EightCallers(), 1, kStart);

@@ -51,11 +51,10 @@ int Sizing::MembersFor(double in_flight, double share, uint32_t stream_limit, in
 }
 
 void Sizing::OnLoad(Time now, int64_t in_flight, uint32_t stream_limit, int endpoints,
-                    int64_t callers) {
+                    int callers) {
   const auto load = static_cast<double>(in_flight);
-  const int served = static_cast<int>(std::min<int64_t>(callers, policy_.callers_max));
-  wanted_ = MembersFor(load, 1, stream_limit, endpoints, served);
-  const int banded = MembersFor(load, kBand, stream_limit, endpoints, served);
+  wanted_ = MembersFor(load, 1, stream_limit, endpoints, callers);
+  const int banded = MembersFor(load, kBand, stream_limit, endpoints, callers);
   std::fill(needed_.begin(), needed_.begin() + wanted_, now);
   std::fill(banded_.begin(), banded_.begin() + banded, now);
   held_ = std::max(held_, wanted_);

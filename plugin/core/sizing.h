@@ -10,7 +10,7 @@
 //   P  parallel_max, rounded up to the same number for each endpoint: where no limit asks for them,
 //      more members than can be served at the same time only cost
 //   C  callers that keep a thread each waiting, so that threads need not take turns at a
-//      connection's lock and socket; callers_max at most
+//      connection's lock and socket; SizeController counts them
 //
 // Shrinks late, and not far at a time. A member goes when all of this holds:
 //   three low runs  the load did not need it in three windows of idle_timeout / 3 in a row
@@ -47,7 +47,7 @@ struct SizingPolicy {
   int max = 16;
   int streams_target = 32;
   int parallel_max = std::numeric_limits<int>::max();  // members for streams_target's sake
-  int callers_max = 0;                                 // and for that of waiting callers
+  int callers_max = 0;  // members for the sake of callers that wait: SizeController
   Duration idle_timeout = std::chrono::seconds(30);
   int streams_max = 0;  // most RPCs at a time on one member; 0: no limit but the peer's
   int idle_min = 0;     // members beyond those that the load needs
@@ -65,7 +65,7 @@ class Sizing {
   // `in_flight` RPCs, those that wait for a place included, were seen at `now`; `stream_limit` is
   // the peer's, 0 if it has none; `endpoints` are those in use; `callers` are C.
   void OnLoad(Time now, int64_t in_flight, uint32_t stream_limit, int endpoints = 1,
-              int64_t callers = 0);
+              int callers = 0);
 
   // Members that the last load needs.
   int wanted() const { return wanted_; }

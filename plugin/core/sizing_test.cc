@@ -62,37 +62,17 @@ TEST(SizingTest, AStreamLimitOfOnesOwnMakesItGrowSoonerToo) {
   EXPECT_EQ(Sizing(policy, kStart).StreamsPerMember(0, 2), 1);
 }
 
-TEST(SizingTest, WaitingCallersGetAMemberEachUpToTheirMaximum) {
-  SizingPolicy policy;
-  policy.callers_max = 8;
-  policy.idle_timeout = seconds(30);
-  Sizing sizing(policy, kStart);
-  sizing.OnLoad(kStart, 6, 0, 1, 6);
-  EXPECT_EQ(sizing.wanted(), 6);
-  sizing.OnLoad(kStart, 100, 0, 1, 100);
-  EXPECT_EQ(sizing.wanted(), 8);
-  // A limit may ask for more.
-  sizing.OnLoad(kStart, 400, 100, 1, 8);
-  EXPECT_EQ(sizing.wanted(), 13);
-  EXPECT_EQ(Sizing(policy, kStart).wanted(), 2);
-}
-
-TEST(SizingTest, MembersForWaitingCallersStayForTheIdleTimeout) {
-  SizingPolicy policy;
-  policy.callers_max = 8;
-  policy.idle_timeout = seconds(30);
-  Sizing sizing(policy, kStart);
+TEST(SizingTest, WaitingCallersGetAMemberEachForTheIdleTimeout) {
+  Sizing sizing(SizingPolicy(), kStart);
   sizing.OnLoad(kStart, 8, 0, 1, 8);
+  EXPECT_EQ(sizing.wanted(), 8);
   sizing.OnLoad(kStart + seconds(1), 8, 0, 1, 0);
   EXPECT_EQ(sizing.wanted(), 2);
   EXPECT_EQ(sizing.Kept(kStart + seconds(29)), 8);
   EXPECT_EQ(sizing.Kept(kStart + seconds(30)), 4);
-}
-
-TEST(SizingTest, WithoutAMaximumCallersAskForNothing) {
-  Sizing sizing(SizingPolicy(), kStart);
-  sizing.OnLoad(kStart, 8, 0, 1, 8);
-  EXPECT_EQ(sizing.wanted(), 2);
+  // A limit may ask for more.
+  sizing.OnLoad(kStart + seconds(31), 400, 100, 1, 8);
+  EXPECT_EQ(sizing.wanted(), 13);
 }
 
 TEST(SizingTest, KeepsIdleMembersBeyondThoseInUse) {

@@ -53,10 +53,12 @@ TEST(ExitGuardDeathTest, AThreadDoesNotWaitForItself) {
   EXPECT_EXIT(ExitInATurn(), ::testing::ExitedWithCode(4), "");
 }
 
+// Null where there is none: gRPC then has BoringSSL.
+void* LoadOpenssl() { return dlopen("libcrypto.so.3", RTLD_NOW | RTLD_GLOBAL); }
+
 // Code 5 if OpenSSL frees its tables at exit.
 void ExitAfterUseOfOpenssl(bool arm_first) {
-  void* const library = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_GLOBAL);
-  if (library == nullptr) _exit(6);
+  void* const library = LoadOpenssl();
   if (arm_first) ArmExitGuard();
   using Init = int (*)(uint64_t, const void*);
   reinterpret_cast<Init>(dlsym(library, "OPENSSL_init_crypto"))(0x2, nullptr);
@@ -67,6 +69,7 @@ void ExitAfterUseOfOpenssl(bool arm_first) {
 }
 
 TEST(ExitGuardDeathTest, OpensslKeepsItsTables) {
+  if (LoadOpenssl() == nullptr) GTEST_SKIP() << "no OpenSSL 3 here";
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_EXIT(ExitAfterUseOfOpenssl(false), ::testing::ExitedWithCode(5), "");
   EXPECT_EXIT(ExitAfterUseOfOpenssl(true), ::testing::ExitedWithCode(0), "");
