@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <thread>
@@ -102,16 +104,23 @@ TEST_F(TestCertificatesTest, BadServersAreRefused) {
   EXPECT_THAT(status.error_message(), HasSubstr("Peer name 127.0.0.1 is not in peer certificate"));
 }
 
-// Each thread has a whole one, and it is the same.
+// It is made once: what they have is what is in the files.
 TEST_F(TestCertificatesTest, ManyThreadsMayAskFirst) {
+  const auto read = [](const std::string& path) {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
   std::vector<std::string> keys(4);
   std::vector<std::thread> threads;
   for (std::string& key : keys) {
     threads.emplace_back([this, &key] { key = certificates_.client().key; });
   }
   for (std::thread& thread : threads) thread.join();
-  EXPECT_THAT(keys[0], HasSubstr("END PRIVATE KEY"));
-  EXPECT_THAT(keys, Each(keys[0]));
+  const TestCertificates::Identity& client = certificates_.client();
+  EXPECT_THAT(client.key, HasSubstr("END PRIVATE KEY"));
+  EXPECT_THAT(keys, Each(client.key));
+  EXPECT_EQ(client.key, read(client.key_path));
+  EXPECT_EQ(client.certificate, read(client.certificate_path));
 }
 
 TEST_F(TestCertificatesTest, TheFilesAreThereAndGoWithIt) {
