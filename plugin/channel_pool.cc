@@ -144,7 +144,10 @@ std::shared_ptr<ChannelPool> ChannelPool::Create(Config config) {
                                 "child process cannot use them. Fork before gRPC is used, and make "
                                 "a channel in the child")));
   if (strict) pool->CreateOverflow(queue);
+  pool->spillover_ = std::make_unique<Spillover>(
+      pool->table(), [pool = pool.get()] { return pool->CreateAnchor(); });
   pool->RenewAnchor();
+  pool->UpdateSpillover();
   loop.Post([pool] { pool->Start(); });
   return pool;
 }
@@ -282,11 +285,22 @@ InterceptorFactories ChannelPool::MakeFactories() const {
   return MakeInterceptorFactories(config_.interceptors, targets_, callback_owner_);
 }
 
+uint32_t ChannelPool::AssumedStreamLimit() const {
+  // One that makes RPCs wait, or refuses them, has to be known to be there.
+  if (config_.mode.whole_target || config_.options.overflow != OverflowPolicy::kShare) {
+    return StreamLimit(0);
+  }
+  const uint32_t known = core_.stream_limit();
+  return StreamLimit(known > 0 ? known : kStreamLimitAssumed);
+}
+
+std::shared_ptr<grpc::Channel> ChannelPool::CreateAnchor() const {
+  return CreateOrdinaryChannel(config_.target.text, config_.credentials, config_.args,
+                               MakeFactories());
+}
+
 void ChannelPool::RenewAnchor() {
-  Slot* const slot = table().Open(MemberId{},
-                                  CreateOrdinaryChannel(config_.target.text, config_.credentials,
-                                                        config_.args, MakeFactories()),
-                                  StreamLimit(0));
+  Slot* const slot = table().Open(MemberId{}, CreateAnchor(), AssumedStreamLimit());
   table().SetFallback(slot);
   RetireAnchor();
   anchor_slot_ = slot;
@@ -294,10 +308,33 @@ void ChannelPool::RenewAnchor() {
 }
 
 void ChannelPool::RetireAnchor() {
-  Slot* const old = std::exchange(anchor_slot_, nullptr);
-  if (old == nullptr) return;
-  old_anchors_.insert(old);
-  if (table().Close(old)) OnSlotIdle(old);
+  if (anchor_slot_ != nullptr) RetireAnchor(std::exchange(anchor_slot_, nullptr));
+}
+
+void ChannelPool::RetireAnchor(Slot* slot) {
+  old_anchors_.insert(slot);
+  if (table().Close(slot)) OnSlotIdle(slot);
+}
+
+void ChannelPool::UpdateSpillover() {
+  int ready = 0;
+  int connecting = 0;
+  for (const auto& [id, member] : members_) {
+    if (member.setup != nullptr) ++connecting;
+    if (member.slot != nullptr && !member.draining) ++ready;
+  }
+  const bool may_grow = !shutting_down_ && !suspended_ && !config_.mode.whole_target;
+  // Where no connection can be had, streams have to do with those that there are.
+  const auto& endpoints = core_.endpoints();
+  const bool can_connect =
+      endpoints.empty() || std::any_of(endpoints.begin(), endpoints.end(), [](const auto& entry) {
+        return entry.second.failures == 0;
+      });
+  const int room =
+      may_grow && can_connect ? std::max(config_.options.connections_max - ready, 0) : 0;
+  spillover_->SetRoom(room, AssumedStreamLimit());
+  if (room > 0 && (connecting > 0 || ready == 0)) return;
+  for (Slot* slot : spillover_->Release()) RetireAnchor(slot);
 }
 
 void ChannelPool::ScheduleTick() {
@@ -341,7 +378,11 @@ LoadSample ChannelPool::Sample() {
     load.anchor_rpcs = rpcs - std::exchange(anchor_rpcs_seen_, rpcs);
     load.anchor_in_flight = anchor_slot_->in_flight();
   }
-  for (const Slot* old : old_anchors_) load.anchor_in_flight += old->in_flight();
+  for (const Slot* slot : spillover_->Open()) load.anchor_in_flight += slot->in_flight();
+  for (const Slot* old : old_anchors_) {
+    // What has its connection asks for no other.
+    if (!old->IsConnected()) load.anchor_in_flight += old->in_flight();
+  }
   load.waiting = table().waiting();
   load.blocking = table().CountBlocking();
   return load;

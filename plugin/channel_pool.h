@@ -40,6 +40,7 @@
 #include "plugin/mutex.h"
 #include "plugin/options.h"
 #include "plugin/overflow.h"
+#include "plugin/spillover.h"
 #include "plugin/stats.h"
 
 namespace predial {
@@ -73,6 +74,8 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   Connectivity& connectivity() { return connectivity_; }
   // What an RPC gets its member from instead of table(); null with OverflowPolicy::kShare.
   Overflow* overflow() { return overflow_.get(); }
+  // Without an overflow(), for streams.
+  Spillover& spillover() { return *spillover_; }
   // Whose completion queue callback RPCs use: it outlives them. RPCs on it fail.
   grpc::Channel* callback_owner() { return callback_owner_.get(); }
 
@@ -156,14 +159,22 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void CreateOverflow(std::shared_ptr<CheckoutQueue> queue);
   // The most RPCs at a time on a connection whose peer allows `peer_limit`; 0 means any number.
   uint32_t StreamLimit(uint32_t peer_limit) const;
+  // The same, of a connection whose peer's limit is not known.
+  uint32_t AssumedStreamLimit() const;
   // What counts as dials of a member's set-up, beside those of a SocketPool.
   void CountDial(const MemberConnection& member, bool connected,
                  const absl::StatusOr<ReadyMember>& ready);
   InterceptorFactories MakeFactories() const;
 
+  // An ordinary channel to the target. Any thread.
+  std::shared_ptr<grpc::Channel> CreateAnchor() const;
   // A new target anchor in the place of the present one.
   void RenewAnchor();
   void RetireAnchor();
+  // `slot` takes no more RPCs, and goes with its last.
+  void RetireAnchor(Slot* slot);
+  // Lets streams spill over while the pool grows, and only then.
+  void UpdateSpillover();
   // A managed member's channel, over `socket`, if gRPC is to adopt it; else gRPC dials the
   // endpoint.
   MemberSetup::Wrapped CreateManagedMember(const ResolvedEndpoint& endpoint, DialedSocket* socket);
@@ -205,6 +216,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   std::shared_ptr<const TrackerTargets> targets_;
   std::shared_ptr<grpc::Channel> callback_owner_;
   std::unique_ptr<Overflow> overflow_;
+  std::unique_ptr<Spillover> spillover_;
   grpc::ChannelArguments member_args_;
   std::shared_ptr<Dialer> dialer_;
 
@@ -224,7 +236,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   // after shutdown, once its last RPC has ended.
   Slot* anchor_slot_ = nullptr;
   uint64_t anchor_rpcs_seen_ = 0;
-  std::set<Slot*> old_anchors_;  // while RPCs still run on them
+  std::set<Slot*> old_anchors_;  // and of the spillover, while RPCs still run on them
   PoolStats counts_;             // only what happened so far
   const std::shared_ptr<AdoptionCounters> adoptions_ = std::make_shared<AdoptionCounters>();
   bool dialer_tried_ = false;

@@ -100,7 +100,8 @@ void ChannelPool::BeginShutdown() {
 }
 
 bool ChannelPool::HasEnded() const {
-  return shutting_down_ && members_.empty() && lingering_.empty() && old_anchors_.empty();
+  return shutting_down_ && anchor_slot_ == nullptr && members_.empty() && lingering_.empty() &&
+         old_anchors_.empty();
 }
 
 void ChannelPool::FinishIfEnded() {

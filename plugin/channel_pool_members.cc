@@ -117,11 +117,12 @@ void ChannelPool::OnSetUp(MemberId id, absl::StatusOr<ReadyMember> ready) {
       OnGoingAway(id, without_a_word);
     });
   }
-  member.slot = table().Open(id, std::move(ready->channel), StreamLimit(ready->stream_limit),
+  const bool unknown = config_.mode.managed && !ready->stream_limit_known;
+  const uint32_t limit = unknown ? AssumedStreamLimit() : StreamLimit(ready->stream_limit);
+  member.slot = table().Open(id, std::move(ready->channel), limit,
                              {member.watch == nullptr ? nullptr : member.watch->socket(),
                               member.endpoint, ready->dial_began, config_.mode.managed});
   if (events() != nullptr) events()->OnConnectionReady(NameOf(member.endpoint));
-  const bool unknown = config_.mode.managed && !ready->stream_limit_known;
   Carry(core_.OnReady(loop_.Now(), id, ready->stream_limit, unknown ? kStreamLimitAssumed : 0));
 }
 

@@ -42,6 +42,7 @@ void ChannelPool::Carry(const Actions& actions) {
   for (const Action& action : actions) {
     std::visit([this](const auto& order) { Do(order); }, action);
   }
+  UpdateSpillover();
   ScheduleTick();
 }
 
@@ -195,7 +196,9 @@ void ChannelPool::Do(const WakeAnchor& order) {
 void ChannelPool::Do(const WakeTargetAnchor&) {
   WakeLeftChannels();
   // RPCs may be waiting on anchors of earlier outages, too.
-  for (const Slot* old : old_anchors_) {
+  std::vector<Slot*> others = spillover_->Open();
+  others.insert(others.end(), old_anchors_.begin(), old_anchors_.end());
+  for (const Slot* old : others) {
     grpc::experimental::ChannelResetConnectionBackoff(old->channel().get());
   }
   if (anchor_slot_ != nullptr) {

@@ -107,6 +107,7 @@ PoolStats ChannelPool::MakeStats() {
     stats.checkouts_rejected = overflow_->rejections();
   }
   if (anchor_slot_ != nullptr) stats.checkouts_anchor += anchor_slot_->rpcs();
+  for (const Slot* slot : spillover_->Open()) stats.checkouts_anchor += slot->rpcs();
   for (const Slot* old : old_anchors_) stats.checkouts_anchor += old->rpcs();
 
   std::map<EndpointId, EndpointStats> endpoints;

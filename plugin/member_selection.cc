@@ -42,9 +42,10 @@ size_t MemberTable::PickByCost(size_t count, uint64_t ticket, Time now) const {
   });
 }
 
-Lease MemberTable::AcquireFor(absl::string_view key) {
+Lease MemberTable::AcquireFor(absl::string_view key, WhenFull when_full) {
+  when_full = ButStrict(when_full);
   const size_t count = listed_.load(std::memory_order_acquire);
-  if (count == 0) return TakeFallback();
+  if (count == 0) return TakeFallback(when_full);
   const Time now = BeginTime();
   const uint64_t hash = AffinityKey(key);
   std::optional<AffinityChoice> first;
@@ -61,8 +62,8 @@ Lease MemberTable::AcquireFor(absl::string_view key) {
     if (!first) first = choice;
     below = choice->score;
   }
-  // If all are full, its first takes one more, unless the table is strict.
-  return AcquireFrom(first->at, count, now);
+  // If all are full, its first takes one more, or none does.
+  return AcquireFrom(first->at, count, now, when_full);
 }
 
 void MemberTable::Measure(Slot* slot, RpcOutcome outcome, Time began) const {

@@ -253,6 +253,7 @@ TEST_F(MemberSelectionTest, AFullMembersKeysOverflowToTheNextAndComeBack) {
   Start(PickerKind::kRoundRobin, {1, 1, 1});
   Lease first = table_->AcquireFor("key");
   const Slot* const own = &first.slot();
+  first.NoteMessage();
   Lease second = table_->AcquireFor("key");
   Lease third = table_->AcquireFor("key");
   EXPECT_EQ((std::set<const Slot*>{own, &second.slot(), &third.slot()}).size(), 3u);

@@ -69,6 +69,7 @@ void Lease::End(RpcOutcome outcome) {
     // Written only once, so that the line stays shared.
     if (!slot_->proved_.load(std::memory_order_relaxed)) {
       slot_->proved_.store(true, std::memory_order_relaxed);
+      slot_->may_exceed_.store(true, std::memory_order_relaxed);
     }
   }
   if (outcome == RpcOutcome::kOk) {
@@ -145,11 +146,12 @@ unsigned MemberTable::ThreadShard() {
 
 // Every RPC's way: its parts, which AcquireFor() shares, are to be inlined here. seq_cst: what RPCs
 // that wait look at, here and in TryTake(). Costs what acquire costs.
-__attribute__((flatten)) Lease MemberTable::Acquire() {
+__attribute__((flatten)) Lease MemberTable::Acquire(WhenFull when_full) {
+  when_full = ButStrict(when_full);
   const size_t count = listed_.load(std::memory_order_seq_cst);
-  if (count == 0) return TakeFallback();
+  if (count == 0) return TakeFallback(when_full);
   const Time now = BeginTime();
-  return AcquireFrom(PickOne(count, now), count, now);
+  return AcquireFrom(PickOne(count, now), count, now, when_full);
 }
 
 size_t MemberTable::PickOne(size_t count, Time now) {
@@ -164,22 +166,21 @@ size_t MemberTable::PickOne(size_t count, Time now) {
   });
 }
 
-Lease MemberTable::AcquireFrom(size_t first, size_t count, Time now) {
+Lease MemberTable::AcquireFrom(size_t first, size_t count, Time now, WhenFull when_full) {
   bool full = false;
   for (const bool above_limit : {false, true}) {
-    if (above_limit && strict_) {
-      if (!full) break;
-      if (attention_above_.load(std::memory_order_relaxed) != UINT32_MAX) Notice();
-      return Lease();
-    }
+    if (above_limit && (!full || when_full == WhenFull::kNone)) break;
     for (size_t tried = 0; tried < count; ++tried) {
       const size_t at = first + tried < count ? first + tried : first + tried - count;
       Slot* slot = list_[at].load(std::memory_order_acquire);
+      if (above_limit && !slot->MayExceed()) continue;
       if (const auto source = TryLease(slot, above_limit)) return Lease(this, slot, *source, now);
-      if (strict_ && TakesRpcs(*slot) && !IsDoubted(*slot)) full = true;
+      if (!above_limit && TakesRpcs(*slot) && !IsDoubted(*slot)) full = true;
     }
   }
-  return TakeFallback();
+  if (!full) return TakeFallback(when_full);
+  if (attention_above_.load(std::memory_order_relaxed) != UINT32_MAX) Notice();
+  return Lease();
 }
 
 bool MemberTable::TakesRpcs(const Slot& slot) {
@@ -289,8 +290,15 @@ Lease MemberTable::AcquireFallback() {
   }
 }
 
-Lease MemberTable::TakeFallback() {
-  if (!strict_) return AcquireFallback();
+Lease MemberTable::AcquireUnpublished(Slot* slot) {
+  bool reused;
+  if (!TryTake(slot, /*above_limit=*/false, &reused)) return Lease();
+  Notice();
+  return Lease(this, slot, Lease::Source::kAnchor);
+}
+
+Lease MemberTable::TakeFallback(WhenFull when_full) {
+  if (when_full == WhenFull::kShare) return AcquireFallback();
   for (;;) {
     Slot* slot = fallback_.load(std::memory_order_seq_cst);
     bool reused;
@@ -312,18 +320,23 @@ void MemberTable::Return(Slot* slot, uint64_t word) {
 
 Slot* MemberTable::Open(MemberId id, std::shared_ptr<grpc::Channel> channel, uint32_t stream_limit,
                         Connection connection) {
-  if (free_.empty()) {
-    slots_.emplace_back();
-    free_.push_back(&slots_.back());
+  Slot* slot;
+  {
+    MutexLock lock(open_mutex_);
+    if (free_.empty()) {
+      slots_.emplace_back();
+      free_.push_back(&slots_.back());
+    }
+    slot = free_.back();
+    free_.pop_back();
   }
-  Slot* slot = free_.back();
-  free_.pop_back();
   slot->id_ = id;
   slot->endpoint_.store(connection.endpoint, std::memory_order_relaxed);
   slot->channel_ = std::move(channel);
   slot->socket_ = std::move(connection.socket);
   slot->channel_knows_ = connection.channel_knows;
   slot->proved_.store(false, std::memory_order_relaxed);
+  slot->may_exceed_.store(connection.channel_knows, std::memory_order_relaxed);
   slot->succeeded_.store(false, std::memory_order_relaxed);
   slot->refuses_.store(false, std::memory_order_relaxed);
   slot->streak_.store(0, std::memory_order_relaxed);
@@ -359,6 +372,7 @@ bool MemberTable::Free(Slot* slot) {
   if (slot->channel_ == nullptr) return false;
   slot->channel_.reset();
   slot->socket_.reset();
+  MutexLock lock(open_mutex_);
   free_.push_back(slot);
   return true;
 }

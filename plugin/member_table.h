@@ -24,11 +24,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/string_view.h"
 #include "plugin/core/peak_ewma.h"
 #include "plugin/core/picker.h"
 #include "plugin/core/types.h"
 #include "plugin/io/unique_fd.h"
+#include "plugin/mutex.h"
 
 namespace predial {
 
@@ -42,8 +44,10 @@ class alignas(64) Slot {
   MemberId id() const { return id_; }
   // Of the lease holder: whether the channel says that it has lost its connection. False if it
   // cannot tell.
-  bool HasLeft() const {
-    return channel_knows_ && channel_->GetState(/*try_to_connect=*/false) != GRPC_CHANNEL_READY;
+  bool HasLeft() const { return channel_knows_ && !IsConnected(); }
+  // Of a slot with an ordinary channel, which can tell.
+  bool IsConnected() const {
+    return channel_->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
   }
   // Of the loop's thread; null if it has none of its own.
   const UniqueFd* socket() const { return socket_.get(); }
@@ -53,6 +57,10 @@ class alignas(64) Slot {
   uint64_t rpcs() const { return word_.load(std::memory_order_relaxed) >> kRpcsShift; }
   // Whether a server answered an RPC on it.
   bool proved() const { return proved_.load(std::memory_order_relaxed); }
+  // Whether more RPCs than its limit can wait in its channel. Not in one over a descriptor before
+  // the first message: until gRPC has read the server's SETTINGS it knows of no limit, and a server
+  // may close a connection that exceeds it.
+  bool MayExceed() const { return may_exceed_.load(std::memory_order_relaxed); }
   // Whether one of its RPCs ended well.
   bool succeeded() const { return succeeded_.load(std::memory_order_relaxed); }
   // Whether its connection was asked, and takes no more RPCs: see Lease::NoteRefusal().
@@ -74,6 +82,7 @@ class alignas(64) Slot {
 
   std::atomic<uint64_t> word_{0};
   std::atomic<bool> proved_{false};
+  std::atomic<bool> may_exceed_{false};
   std::atomic<bool> succeeded_{false};
   std::atomic<bool> refuses_{false};
   // Whether RPCs failed since the last one that ended well: see Streak.
@@ -154,6 +163,9 @@ class Lease {
     return slot_ != nullptr && source_ != Source::kAnchor &&
            !slot_->named_.load(std::memory_order_relaxed);
   }
+  // Whether it matters that a message has come: see Slot::MayExceed().
+  bool wants_message() const { return slot_ != nullptr && !slot_->MayExceed(); }
+  void NoteMessage() { slot_->may_exceed_.store(true, std::memory_order_relaxed); }
   // The server answered, and named itself. Signals::named comes with the first.
   void Named(absl::string_view backend);
 
@@ -218,16 +230,22 @@ class MemberTable {
 
   // --- RPC threads
 
-  // A published member, or the fallback when there is none (or none that is still open). If the
-  // table is strict and there are some, but all are full, an empty lease.
-  Lease Acquire();
+  enum class WhenFull { kShare, kNone };
+
+  // A published member, or the fallback when there is none (or none that is still open). If all are
+  // full, one of them that may have more (see Slot::MayExceed()) or, if there is none such, an
+  // empty lease: always that for kNone, and if the table is strict.
+  Lease Acquire(WhenFull when_full = WhenFull::kShare);
   // The same member for every RPC with this key, while the same are published: the next one in the
   // key's order (core/affinity.h) in place of one that takes none. Past kAffinityTries of them the
   // picker's order is as good. Looks at every member.
-  Lease AcquireFor(absl::string_view key);
+  Lease AcquireFor(absl::string_view key, WhenFull when_full = WhenFull::kShare);
   static constexpr int kAffinityTries = 8;
   // The fallback, whatever is published.
   Lease AcquireFallback();
+  // Of a slot that is neither published nor the fallback; as a lease of the latter. Empty if it is
+  // closed or full.
+  Lease AcquireUnpublished(Slot* slot);
 
   // So many RPCs wait for a place. A place that comes free after this has returned, and after an
   // Acquire() that came after it has failed, is signalled.
@@ -242,7 +260,7 @@ class MemberTable {
   };
   Crowd CountOpen() const;
 
-  // --- The loop's thread
+  // --- The loop's thread, but for Open() without a connection
 
   // What is known of a channel's connection.
   struct Connection {
@@ -309,7 +327,7 @@ class MemberTable {
   size_t PickToStay(size_t count, Shard& shard) const;
   size_t PickByCost(size_t count, uint64_t ticket, Time now) const;
   // The first of the list that takes the RPC, from `first` on.
-  Lease AcquireFrom(size_t first, size_t count, Time now);
+  Lease AcquireFrom(size_t first, size_t count, Time now, WhenFull when_full);
   // A lease of the slot, if it takes the RPC.
   std::optional<Lease::Source> TryLease(Slot* slot, bool above_limit);
   // An RPC that began at `began` ends; its lease is not back yet.
@@ -332,8 +350,8 @@ class MemberTable {
   // Null if the slot is not open, or is full and `above_limit` is false.
   bool TryTake(Slot* slot, bool above_limit, bool* reused);
   void Return(Slot* slot, uint64_t word);
-  // The fallback within its limit, which is the table's too.
-  Lease TakeFallback();
+  Lease TakeFallback(WhenFull when_full);
+  WhenFull ButStrict(WhenFull when_full) const { return strict_ ? WhenFull::kNone : when_full; }
   // Open, and has not carried all the RPCs that it may.
   static bool TakesRpcs(const Slot& slot);
   void SignalRoom() {
@@ -374,9 +392,9 @@ class MemberTable {
   // Of one thread, or a few.
   Shard shards_[kShards];
 
-  // Of the loop's thread.
-  std::deque<Slot> slots_;
-  std::vector<Slot*> free_;
+  Mutex open_mutex_;
+  std::deque<Slot> slots_ ABSL_GUARDED_BY(open_mutex_);
+  std::vector<Slot*> free_ ABSL_GUARDED_BY(open_mutex_);
 };
 
 }  // namespace predial

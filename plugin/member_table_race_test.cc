@@ -155,6 +155,7 @@ class Hammer {
     std::vector<Lease> held;
     for (uint64_t i = thread; !stop_.load(std::memory_order_relaxed); ++i) {
       Lease lease = i % 3 == 0 ? table_.AcquireFor(std::to_string(i % 7)) : table_.Acquire();
+      if (!lease) lease = table_.AcquireFallback();  // all are full
       given_.fetch_add(1, std::memory_order_relaxed);
       // What CreateCall does: share the channel.
       const std::shared_ptr<grpc::Channel> channel = lease.slot().channel();

@@ -174,6 +174,7 @@ TEST_P(MemberTableTest, WhenAllAreAtTheirLimitTheyShare) {
   Slot* a = Open(/*limit=*/1);
   Slot* b = Open(/*limit=*/1);
   table_.Publish({a, b});
+  for (Lease& lease : Acquire(2)) lease.End(RpcOutcome::kOk);
   const std::vector<Lease> leases = Acquire(100);
   EXPECT_EQ(a->in_flight() + b->in_flight(), 100);
   EXPECT_EQ(fallback_->in_flight(), 0);

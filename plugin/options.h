@@ -70,7 +70,9 @@ struct HealthOptions {
 // (SETTINGS_MAX_CONCURRENT_STREAMS), or at streams_per_connection_max.
 enum class OverflowPolicy {
   // It goes to one of them all the same, and at the peer's limit waits inside gRPC, in no order and
-  // until its deadline.
+  // until its deadline. One that streams does not while the pool is below connections_max, as
+  // others might never end: it goes on an ordinary channel, beside the connections that are on
+  // their way.
   kShare,
   // It fails at once with RESOURCE_EXHAUSTED and a message that names the limit.
   kFailFast,
@@ -83,7 +85,8 @@ enum class OverflowPolicy {
 
 // The stream limit by which a pool is sized where its servers' cannot be looked at: under TLS, and
 // where gRPC dials. Servers that have a limit seldom have less, as HTTP/2 recommends (RFC 9113,
-// 6.5.2), and many have just that. For the number of connections only: no RPC is held back by it.
+// 6.5.2), and many have just that. With OverflowPolicy::kShare an RPC also goes to another
+// connection while one has less; no RPC is held back by it.
 inline constexpr uint32_t kStreamLimitAssumed = 100;
 
 struct PoolOptions {

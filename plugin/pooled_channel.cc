@@ -21,6 +21,7 @@
 #include "plugin/member_table.h"
 #include "plugin/mode.h"
 #include "plugin/overflow.h"
+#include "plugin/spillover.h"
 
 namespace predial {
 namespace {
@@ -81,11 +82,25 @@ absl::Status CheckAdoption(const grpc::ChannelArguments& args) {
   return absl::FailedPreconditionError("the channel arguments have a socket mutator of their own");
 }
 
-Lease Choose(const grpc::ClientContext& context, ChannelPool& pool) {
+Lease Choose(const grpc::ClientContext& context, ChannelPool& pool,
+             MemberTable::WhenFull when_full = MemberTable::WhenFull::kShare) {
   const std::string& affinity = pool.options().affinity_metadata;
-  if (affinity.empty()) return pool.table().Acquire();
+  if (affinity.empty()) return pool.table().Acquire(when_full);
   const std::string* const key = ChannelAccess::RequestMetadata(context, affinity);
-  return key == nullptr ? pool.table().Acquire() : pool.table().AcquireFor(*key);
+  return key == nullptr ? pool.table().Acquire(when_full)
+                        : pool.table().AcquireFor(*key, when_full);
+}
+
+// With OverflowPolicy::kShare.
+Lease ChooseOrSpill(const grpc::internal::RpcMethod& method, const grpc::ClientContext& context,
+                    ChannelPool& pool) {
+  using WhenFull = MemberTable::WhenFull;
+  // A stream may never end, so that no other should have to wait for it.
+  const bool streams = method.method_type() != grpc::internal::RpcMethod::NORMAL_RPC;
+  Lease lease = Choose(context, pool, streams ? WhenFull::kNone : WhenFull::kShare);
+  if (!lease) lease = pool.spillover().Acquire();
+  if (!lease && streams) lease = Choose(context, pool);
+  return lease ? std::move(lease) : pool.table().AcquireFallback();
 }
 
 }  // namespace
@@ -209,7 +224,7 @@ grpc::internal::Call PooledChannel::CreateCall(const grpc::internal::RpcMethod& 
   if (context->credentials() != nullptr && !pool_->managed()) {
     lease = pool_->table().AcquireFallback();
   } else if (overflow == nullptr) {
-    lease = Choose(*context, *pool_);
+    lease = ChooseOrSpill(method, *context, *pool_);
   } else {
     Overflow::Checkout checkout =
         overflow->Acquire(context, queue, [&] { return Choose(*context, *pool_); });

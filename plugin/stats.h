@@ -76,7 +76,9 @@ struct PoolStats {
 
   int64_t checkouts_reused = 0;  // RPCs on a connection that had carried one before
   int64_t checkouts_new = 0;     // RPCs that were the first on their connection
-  int64_t checkouts_anchor = 0;  // RPCs that found no ready member and took the anchor
+  // RPCs that found no ready member and took the anchor, or another ordinary channel; streams also
+  // if all members were full.
+  int64_t checkouts_anchor = 0;
   // reused / all; 0 before the first RPC.
   double reuse_rate() const {
     const int64_t all = checkouts_reused + checkouts_new + checkouts_anchor;

@@ -17,6 +17,9 @@ METRICS = {
     "lost": lambda run: run["lost"],
 }
 
+# Of these every round counts: an RPC that hangs in one of five is no less lost.
+_COUNTS = {"lost", "progressed", "finished"}
+
 # metric  of the contender `of`
 # versus  the contender whose metric it is divided by; None: it stands for itself
 # least   whether it must be at least `limit`, or else at most
@@ -54,7 +57,7 @@ def summary(runs):
 
 
 def judge(scenario, bar, runs):
-    """An entry of `bars`: the median over the rounds of what the bar is about.
+    """An entry of `bars`: the median over the rounds of what the bar is about, or the worst of them.
 
     Ratios are taken within a round, whose runs follow one another: a machine that is slow for a
     while is slow for both. `runs`: {contender: [run]}, the rounds in the same order in all.
@@ -65,7 +68,10 @@ def judge(scenario, bar, runs):
         measured = [mine / other if mine is not None and other else None
                     for mine, other in zip(measured, others)]
     unmeasured = any(value is None for value in measured)
-    value = None if unmeasured else statistics.median(measured)
+    choose = statistics.median
+    if bar.metric in _COUNTS and bar.versus is None:
+        choose = min if bar.least else max
+    value = None if unmeasured else choose(measured)
     met = value is not None and (value >= bar.limit if bar.least else value <= bar.limit)
     name = "%s: %s" % (scenario, bar.metric)
     if bar.of != "pooled":

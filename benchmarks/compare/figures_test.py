@@ -42,6 +42,15 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual(verdict, {"name": "s: qps / plain", "bar": ">= 1.9", "measured": 2.0,
                                    "met": True, "min": 1.8, "max": 2.0})
 
+    def test_what_is_lost_in_one_round_is_lost(self):
+        runs = {"pooled": [run(lost=0, metrics={"progressed": 9}),
+                           run(lost=2, metrics={"progressed": 7}),
+                           run(lost=0, metrics={"progressed": 9})]}
+        lost = figures.judge("s", at_most("lost", 1), runs)
+        self.assertEqual((lost["measured"], lost["met"]), (2, False))
+        progressed = figures.judge("s", at_least("progressed", 8), runs)
+        self.assertEqual((progressed["measured"], progressed["met"]), (7, False))
+
     def test_a_bar_is_missed_on_its_other_side_only(self):
         runs = {"pooled": [run(lost=1)], "plain": [run(lost=2)]}
         self.assertFalse(figures.judge("s", at_most("lost", 0), runs)["met"])

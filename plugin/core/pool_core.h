@@ -202,6 +202,8 @@ class PoolCore {
   const DecisionLog& log() const { return log_; }
   // Why the pool has the size that it has, or is on the way to.
   const std::string& size_reason() const { return sizing_.reason(); }
+  // The smallest among the ready members', as far as it is known or assumed; 0: there is none.
+  uint32_t stream_limit() const { return stream_limit_; }
   // RPCs in flight on a member that mean that another one is wanted.
   int streams_per_member() const {
     return sizing_.StreamsPerMember(stream_limit_, static_cast<int>(members_.size()),
@@ -316,8 +318,8 @@ class PoolCore {
   Time reconciled_at_;        // the last event
   Time local_retry_at_ = {};  // this process could not dial: see DialResult::kLocalLimit
   int local_failures_ = 0;
-  Time last_refusal_ = {};     // the last one that was logged
-  uint32_t stream_limit_ = 0;  // the smallest among the ready members'
+  Time last_refusal_ = {};  // the last one that was logged
+  uint32_t stream_limit_ = 0;
   int64_t ejections_ = 0;
   int64_t readmissions_ = 0;
   std::array<int64_t, kRotateReasons> rotations_ = {};
