@@ -328,7 +328,7 @@ void ChannelPool::UpdateSpillover() {
   const auto& endpoints = core_.endpoints();
   const bool can_connect =
       endpoints.empty() || std::any_of(endpoints.begin(), endpoints.end(), [](const auto& entry) {
-        return entry.second.failures == 0;
+        return entry.second.listed && entry.second.failures == 0;
       });
   const int room =
       may_grow && can_connect ? std::max(config_.options.connections_max - ready, 0) : 0;

@@ -74,7 +74,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   Connectivity& connectivity() { return connectivity_; }
   // What an RPC gets its member from instead of table(); null with OverflowPolicy::kShare.
   Overflow* overflow() { return overflow_.get(); }
-  // Without an overflow(), for streams.
+  // Without an overflow(): for RPCs that find no room, most of them streams.
   Spillover& spillover() { return *spillover_; }
   // Whose completion queue callback RPCs use: it outlives them. RPCs on it fail.
   grpc::Channel* callback_owner() { return callback_owner_.get(); }
@@ -173,7 +173,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void RetireAnchor();
   // `slot` takes no more RPCs, and goes with its last.
   void RetireAnchor(Slot* slot);
-  // Lets streams spill over while the pool grows, and only then.
+  // Lets RPCs spill over while the pool grows, and only then.
   void UpdateSpillover();
   // A managed member's channel, over `socket`, if gRPC is to adopt it; else gRPC dials the
   // endpoint.
