@@ -88,6 +88,11 @@ class Base(unittest.TestCase):
         self.assertEqual((calls["ok"], calls["failed"]), (40, 0), calls)
         self.assertEqual(sorted(calls["servers"]), servers, calls)
 
+    def expect_none_lost(self, pool):
+        """No connection was closed, but for those that a young pool replaces after a second."""
+        closed = {reason for reason, count in pool.report["closed"].items() if count > 0}
+        self.assertLessEqual(closed, {"rotated"}, pool)
+
     def expect_no_loss(self, probe):
         """Ends the load."""
         load = probe.ask("end")
@@ -210,7 +215,7 @@ class NoHealthServiceCases(Base):
             self.assertTrue(pool.endpoints[address]["serving"])
             self.assertEqual(pool.endpoints[address]["ready"], 1)
             self.assertEqual(pool.decisions("eject", address), [])
-        self.assertEqual(sum(pool.report["closed"].values()), 0, pool)
+        self.expect_none_lost(pool)
         self.assertEqual(pool.report["health_checks"]["not_serving"], 0, pool)
         self.expect_calls(probe, ["a", "b"])
 
@@ -228,7 +233,7 @@ class BadMannersCases(Base):
         probe.await_pool(lambda pool: pool.report["health_checks"]["serving"] >= 6, "some checks")
         self.await_both(probe)
         pool = probe.pool()
-        self.assertEqual(sum(pool.report["closed"].values()), 0, pool)
+        self.expect_none_lost(pool)
         for server, was in zip((self.a, self.b), before):
             seen = server.ask("seen")
             self.assertEqual(seen["watches"] - was["watches"], 1)
@@ -264,7 +269,7 @@ class BadMannersCases(Base):
         self.await_both(probe)
         pool = probe.pool()
         self.assertEqual(pool.decisions("eject", self.a.address), [], pool)
-        self.assertEqual(sum(pool.report["closed"].values()), 0, pool)
+        self.expect_none_lost(pool)
         self.expect_no_loss(probe)
         self.stage.end(probe)
         began = self.a.ask("seen")["watch_began_ms"][before:before + 5]
