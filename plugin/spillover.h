@@ -4,6 +4,7 @@
 // until others on it have ended, and streams may never end, however many connections come after.
 // So a stream that finds no room goes on an ordinary channel, which connects for it, as the pool's
 // next members do meanwhile. Once they are there it takes no more, and goes with its last stream.
+// Other RPCs come here only where no member may exceed its limit yet: see Slot::MayExceed().
 //
 // Threads:   Acquire(): any. The rest: the event loop's thread.
 // Ownership: refers to its table, which must outlive it, and has the channels.
