@@ -55,6 +55,7 @@ PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   }
   policy.outlier.factor = options.latency_outlier_factor;
   policy.spread = !options.backend_metadata.empty();
+  policy.spills = !mode.whole_target;
   policy.drain_timeout = ToDuration(options.drain_timeout);
   policy.slow_start = ToDuration(options.slow_start);
   policy.spares = options.spares;
@@ -317,23 +318,9 @@ void ChannelPool::RetireAnchor(Slot* slot) {
 }
 
 void ChannelPool::UpdateSpillover() {
-  int ready = 0;
-  int connecting = 0;
-  for (const auto& [id, member] : members_) {
-    if (member.setup != nullptr) ++connecting;
-    if (member.slot != nullptr && !member.draining) ++ready;
-  }
-  const bool may_grow = !shutting_down_ && !suspended_ && !config_.mode.whole_target;
-  // Where no connection can be had, streams have to do with those that there are.
-  const auto& endpoints = core_.endpoints();
-  const bool can_connect =
-      endpoints.empty() || std::any_of(endpoints.begin(), endpoints.end(), [](const auto& entry) {
-        return entry.second.listed && entry.second.failures == 0;
-      });
-  const int room =
-      may_grow && can_connect ? std::max(config_.options.connections_max - ready, 0) : 0;
-  spillover_->SetRoom(room, AssumedStreamLimit());
-  if (room > 0 && (connecting > 0 || ready == 0)) return;
+  const SpilloverPlan plan = core_.spillover();
+  spillover_->SetRoom(plan.channels, AssumedStreamLimit());
+  if (plan.keep) return;
   for (Slot* slot : spillover_->Release()) RetireAnchor(slot);
 }
 

@@ -173,7 +173,7 @@ class ChannelPool : public std::enable_shared_from_this<ChannelPool> {
   void RetireAnchor();
   // `slot` takes no more RPCs, and goes with its last.
   void RetireAnchor(Slot* slot);
-  // Lets RPCs spill over while the pool grows, and only then.
+  // As the core has it.
   void UpdateSpillover();
   // A managed member's channel, over `socket`, if gRPC is to adopt it; else gRPC dials the
   // endpoint.

@@ -52,6 +52,14 @@ struct PoolPolicy {
   int dials_max = 8;
   // Dial members anew whose backends have too many: see Spread.
   bool spread = false;
+  // Streams may go on ordinary channels while the pool grows: see Spillover.
+  bool spills = true;
+};
+
+// Ordinary channels for the streams that find every member full.
+struct SpilloverPlan {
+  int channels = 0;   // that there may be, one for each member that there could still be
+  bool keep = false;  // those that there are take more streams: members are still on their way
 };
 
 // What the data plane counted.
@@ -209,6 +217,7 @@ class PoolCore {
     return sizing_.StreamsPerMember(stream_limit_, static_cast<int>(members_.size()),
                                     usable_endpoints());
   }
+  SpilloverPlan spillover() const;
   // Whether threads that wait for their RPCs are many, and had better keep to a member each.
   bool stays() const { return sizing_.callers() > 1; }
 

@@ -165,5 +165,73 @@ TEST_F(PoolCoreSizingTest, AdaptiveSizingGrowsAsFarAsItHelps) {
   EXPECT_EQ(core().NextTick(now_), Time::max());
 }
 
+using PoolCoreSpilloverTest = CoreTest;
+
+// Channels that there may be, and whether those that there are take more streams.
+MATCHER_P2(IsPlan, channels, keep, "") { return arg.channels == channels && arg.keep == keep; }
+
+TEST_F(PoolCoreSpilloverTest, LastsAsLongAsMembersAreOnTheirWay) {
+  EXPECT_THAT(core().spillover(), IsPlan(4, true));
+  Resolved({"a"});
+  EXPECT_THAT(core().spillover(), IsPlan(4, true));
+  Ready(2);
+  EXPECT_THAT(core().spillover(), IsPlan(3, true));
+  Ready(3);
+  EXPECT_THAT(core().spillover(), IsPlan(2, false));
+  Load(2, 25);
+  EXPECT_THAT(core().spillover(), IsPlan(2, true));
+  Ready(4);
+  EXPECT_THAT(core().spillover(), IsPlan(1, false));
+  // What is replaced takes none any more, and its place may be another's.
+  GoingAway(4);
+  EXPECT_THAT(core().spillover(), IsPlan(2, true));
+}
+
+TEST_F(PoolCoreSpilloverTest, NotAtTheMaximum) {
+  policy_.sizing.min = 4;
+  Resolved({"a"});
+  for (const uint64_t id : {2, 3, 4, 5}) Ready(id);
+  EXPECT_THAT(core().spillover(), IsPlan(0, false));
+}
+
+TEST_F(PoolCoreSpilloverTest, NotWhereNothingCanBeDialed) {
+  StartWithTwoReady();
+  PeerClosed(2);
+  EXPECT_THAT(core().spillover(), IsPlan(3, true));
+  Failed(4);
+  EXPECT_THAT(core().spillover(), IsPlan(0, false));
+  Wait(seconds(1));
+  Ready(5);
+  EXPECT_THAT(core().spillover(), IsPlan(2, false));
+  // One of two will do.
+  Resolved({"a", "b"});
+  PeerClosed(3);
+  Failed(7);
+  EXPECT_THAT(core().spillover(), IsPlan(3, true));
+}
+
+TEST_F(PoolCoreSpilloverTest, NotWhereThisProcessCanDialNothing) {
+  StartWithTwoReady();
+  PeerClosed(2);
+  Failed(4, DialResult::kLocalLimit);
+  EXPECT_THAT(core().spillover(), IsPlan(0, false));
+}
+
+TEST_F(PoolCoreSpilloverTest, NotWhileItIsSuspendedNorAfterItsEnd) {
+  StartWithTwoReady();
+  core().OnSuspended(now_);
+  EXPECT_THAT(core().spillover(), IsPlan(0, false));
+  core().OnResumed(now_);
+  EXPECT_THAT(core().spillover(), IsPlan(4, true));
+  core().OnShutdown(now_);
+  EXPECT_THAT(core().spillover(), IsPlan(0, false));
+}
+
+TEST_F(PoolCoreSpilloverTest, NotWhereItIsRuledOut) {
+  policy_.spills = false;
+  Resolved({"a"});
+  EXPECT_THAT(core().spillover(), IsPlan(0, false));
+}
+
 }  // namespace
 }  // namespace predial

@@ -1,4 +1,5 @@
-// Sizing: what a sample of the load says of all members together, and what is made of it.
+// Sizing: what a sample of the load says of all members together, what is made of it, and where
+// streams go meanwhile.
 #include <algorithm>
 #include <utility>
 
@@ -46,6 +47,27 @@ void PoolCore::JudgeLoad(Time now, const SizeController::Load& load) {
   if (!change) return;
   log_.Add({now, change->to > change->from ? "grow" : "shrink", MemberId{}, EndpointId{},
             absl::StrCat(change->from, " to ", change->to, ": ", change->reason)});
+}
+
+SpilloverPlan PoolCore::spillover() const {
+  // Where no connection can be had, streams have to do with those that there are.
+  const bool can_connect =
+      endpoints_.empty() ||
+      (local_failures_ == 0 &&
+       std::any_of(endpoints_.begin(), endpoints_.end(), [&](const auto& entry) {
+         return IsUsable(entry.second) && entry.second.failures == 0;
+       }));
+  if (!policy_.spills || shut_down_ || suspended_ || !can_connect) return {};
+  int connecting = 0;
+  int held = 0;
+  for (const auto& [id, tally] : CountMembers()) {
+    connecting += tally.connecting;
+    held += tally.held();
+  }
+  SpilloverPlan plan;
+  plan.channels = std::max(policy_.sizing.max - held, 0);
+  plan.keep = plan.channels > 0 && (connecting > 0 || held == 0);
+  return plan;
 }
 
 }  // namespace predial
