@@ -11,7 +11,7 @@ namespace predial {
 namespace {
 
 constexpr int kConnectionsLimit = 1024;  // PoolOptions' range
-constexpr double kStreamShare = 0.8;     // of the limit, that is aimed at: see core/sizing.h
+constexpr double kStreamShare = 0.8;     // of the limit, at most
 
 struct Known {
   double load;         // L

@@ -42,6 +42,8 @@ PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   }
   policy.sizing.idle_timeout = ToDuration(options.idle_timeout);
   policy.sizing.streams_max = options.streams_per_connection_max;
+  // What finds no room fails there.
+  if (options.overflow == OverflowPolicy::kFailFast) policy.sizing.streams_filled = 0.8;
   policy.sizing.idle_min = options.connections_idle_min;
   policy.sizing.kind = options.sizing;
   policy.backoff = ToPolicy(options.backoff);

@@ -121,12 +121,12 @@ struct PoolOptions {
   // and those that take no more RPCs and finish their last. Default 16; range [1, 1024].
   int connections_max = 16;
 
-  // The pool grows when the RPCs in flight exceed this many per connection, or 80 % of the peer's
-  // SETTINGS_MAX_CONCURRENT_STREAMS, or of streams_per_connection_max. Default 0: 32, and then for
-  // no more than two connections for each processor that this process may use when the channel is
-  // created, by its affinity and its containers' CPU quotas (the same number for each endpoint), as
-  // connections that cannot be served at the same time cost CPU and bring nothing; beyond that,
-  // only a stream limit makes it grow, at 32 or a third of it. Where there is one endpoint, callers
+  // The pool grows when the RPCs in flight exceed this many per connection, or 95 % of the peer's
+  // SETTINGS_MAX_CONCURRENT_STREAMS or of streams_per_connection_max (80 % with kFailFast). Default
+  // 0: 32, and then for no more than two connections for each processor that this process may use
+  // when the channel is created, by its affinity and its containers' CPU quotas (the same number
+  // for each endpoint), as connections that cannot be served at the same time cost CPU and bring
+  // nothing; beyond that, only a stream limit makes it grow. Where there is one endpoint, callers
   // of synchronous unary RPCs get one each, up to four for each processor, as far as each makes
   // 1,000 a second. Range [0, 1000000].
   int streams_per_connection_target = 0;

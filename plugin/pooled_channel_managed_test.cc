@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@
 #include "plugin/io/dialer.h"
 #include "plugin/io/event_loop.h"
 #include "plugin/io/io_test_util.h"
+#include "plugin/io/processors.h"
 #include "plugin/io/socket_adoption.h"
 #include "plugin/io/tcp_dialer.h"
 #include "plugin/io/unique_fd.h"
@@ -303,8 +305,9 @@ TEST_P(PooledChannelManagedTest, GrowByALimitThatTheyCannotSee) {
           --running;
         });
   }
-  EXPECT_TRUE(WaitForReadyMembers(*channel, 16)) << ReadyMembers(*channel);
-  EXPECT_EQ(channel->Stats().connections_wanted, 16);
+  const int needed = std::clamp(2 * UsableProcessors(), 11, 16);
+  EXPECT_TRUE(WaitForReadyMembers(*channel, needed)) << ReadyMembers(*channel);
+  EXPECT_EQ(channel->Stats().connections_wanted, needed);
   EXPECT_EQ(channel->Stats().peer_max_concurrent_streams, 0u);
   for (const auto& rpc : rpcs) rpc->context.TryCancel();
   EXPECT_TRUE(Eventually([&] { return running == 0; }));

@@ -153,7 +153,8 @@ TEST(SizeControllerTest, AStreamLimitIsTheFloorOfWhatIsTried) {
     load.rpcs = load.answered = static_cast<uint64_t>(3200 / size);
     controller.OnLoad(now, load);
     size = controller.Kept(now);
-    if (tick > 0) least = std::min(least, size);
+    // The mean goes over a second.
+    if (now - kStart > std::chrono::seconds(5)) least = std::min(least, size);
   }
   EXPECT_EQ(least, 8);  // 60 in flight, 80 % of 10 each
   EXPECT_EQ(size, 8);

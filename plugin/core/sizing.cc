@@ -18,11 +18,8 @@ int Sizing::Roomy(uint32_t stream_limit) const {
   const auto own_limit = static_cast<uint32_t>(policy_.streams_max);
   if (own_limit > 0 && (stream_limit == 0 || own_limit < stream_limit)) stream_limit = own_limit;
   if (stream_limit == 0) return 0;
-  const int64_t limit = stream_limit;
-  const int64_t roomy =
-      std::min(limit * 4 / 5, std::max<int64_t>(policy_.streams_target, limit / 3));
-  constexpr int64_t kMost = std::numeric_limits<int>::max();
-  return static_cast<int>(std::clamp<int64_t>(roomy, 1, kMost));
+  constexpr double kMost = std::numeric_limits<int>::max();
+  return static_cast<int>(std::clamp(policy_.streams_filled * stream_limit, 1.0, kMost));
 }
 
 int Sizing::ParallelMax(int endpoints) const {

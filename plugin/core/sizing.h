@@ -3,10 +3,8 @@
 // Grows at once. With L RPCs in flight or waiting for a place,
 //   max(min(ceil(L / streams_target), P), ceil(L / R), C) + idle_min
 // members are needed, within [min, max].
-//   R  streams_target, or a third of the stream limit (the peer's or streams_max) if that is more;
-//      80 % of the limit at most. What comes at once has to find room until others have connected:
-//      an RPC that finds none waits for a stream of its member, behind streams that may never end.
-//      Without a limit, no member for it
+//   R  the share streams_filled of the stream limit (the peer's or streams_max). Without a limit,
+//      no member for it
 //   P  parallel_max, rounded up to the same number for each endpoint: where no limit asks for them,
 //      more members than can be served at the same time only cost
 //   C  callers that keep a thread each waiting, so that threads need not take turns at a
@@ -50,7 +48,9 @@ struct SizingPolicy {
   int callers_max = 0;  // members for the sake of callers that wait: SizeController
   Duration idle_timeout = std::chrono::seconds(30);
   int streams_max = 0;  // most RPCs at a time on one member; 0: no limit but the peer's
-  int idle_min = 0;     // members beyond those that the load needs
+  // What comes while another one is on its way finds room in the rest, or waits for a stream.
+  double streams_filled = 0.95;
+  int idle_min = 0;  // members beyond those that the load needs
   SizingKind kind = SizingKind::kDemand;
 };
 

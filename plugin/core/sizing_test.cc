@@ -190,12 +190,17 @@ TEST(SizingTest, ALoadThatComesAndGoesWithinTheIdleTimeoutChangesNothing) {
   EXPECT_EQ(changes, 1);
 }
 
-// 1000 RPCs at once, a limit of 100 streams, the defaults: 13 would do at 80 %.
-TEST(SizingTest, ThousandRpcsAtALimitOfAHundredNeedMoreThanThirteen) {
-  Sizing sizing(SizingPolicy(), kStart);
+// The fewer members the cheaper, as more RPCs share a write.
+TEST(SizingTest, AStreamLimitIsFilledBeforeItAsksForAnotherMember) {
+  SizingPolicy policy;
+  policy.parallel_max = 4;
+  Sizing sizing(policy, kStart);
   sizing.OnLoad(kStart, 1000, 100);
-  EXPECT_EQ(sizing.StreamsPerMember(100, 2), 32);
-  EXPECT_EQ(sizing.wanted(), 16);
+  EXPECT_EQ(sizing.wanted(), 11);
+  policy.streams_filled = 0.8;
+  Sizing roomier(policy, kStart);
+  roomier.OnLoad(kStart, 1000, 100);
+  EXPECT_EQ(roomier.wanted(), 13);
 }
 
 // Where no limit asks for them, members beyond those that run at the same time are none's gain.
@@ -211,11 +216,12 @@ TEST(SizingTest, TheTargetAloneAsksForNoMoreThanParallelMax) {
   EXPECT_EQ(sizing.StreamsPerMember(0, 4), std::numeric_limits<int>::max());
   // A limit does.
   sizing.OnLoad(kStart, 400, 100);
-  EXPECT_EQ(sizing.wanted(), 13);
+  EXPECT_EQ(sizing.wanted(), 5);
   EXPECT_EQ(sizing.StreamsPerMember(100, 3), 32);
-  EXPECT_EQ(sizing.StreamsPerMember(100, 4), 33);
-  EXPECT_EQ(sizing.StreamsPerMember(1000, 4), 333);
-  EXPECT_EQ(sizing.StreamsPerMember(10, 4), 8);
+  EXPECT_EQ(sizing.StreamsPerMember(100, 4), 95);
+  EXPECT_EQ(sizing.StreamsPerMember(1000, 4), 950);
+  EXPECT_EQ(sizing.StreamsPerMember(10, 4), 9);
+  EXPECT_EQ(sizing.StreamsPerMember(1, 4), 1);
   // And where it asks for fewer, the target is for parallel_max all the same.
   sizing.OnLoad(kStart, 130, 100);
   EXPECT_EQ(sizing.wanted(), 4);
