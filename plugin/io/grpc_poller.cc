@@ -89,8 +89,7 @@ void GrpcPoller::Run() {
       std::unique_lock<Mutex> lock(mutex_);
       const auto wanted = [this]()
                               ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_ || urgent_ > 0; };
-      const Duration inactive = Clock::now() - active_at_.load(std::memory_order_relaxed);
-      changed_.wait_for(lock, IntervalAfter(inactive, expected_ > 0), wanted);
+      changed_.wait_for(lock, kInterval, wanted);
       if (stopping_) return;
       looks = expected_ > 0 ? kLooksForAnswer : 1;
       if (urgent_ == 0) continue;

@@ -7,7 +7,7 @@
 // It blocks in the poller only for what is urgent. A thread that did would take the answers of RPCs
 // away from the threads that wait for them, and hand them over by a context switch: measured at
 // 8,000 instructions an RPC. So what is not urgent may take kInterval longer when no RPC is in
-// flight, and kIntervalAtRest when there has been none for a while.
+// flight.
 //
 // Threads: thread-safe.
 #pragma once
@@ -26,10 +26,8 @@ namespace predial {
 
 class GrpcPoller {
  public:
-  // 50 times a second, for a few microseconds; 10 times at rest.
+  // 50 times a second, for a few microseconds.
   static constexpr Duration kInterval = std::chrono::milliseconds(20);
-  static constexpr Duration kIntervalAtRest = std::chrono::milliseconds(100);
-  static constexpr Duration kRestAfter = std::chrono::seconds(20);
   // Looks in a row that complete nothing, until the next interval, while an answer is expected.
   // gRPC reads from one connection a look, and what it reads may complete nothing: with one look,
   // 200 idle connections had more such bytes than were read, and their health checks went
@@ -102,13 +100,6 @@ class GrpcPoller {
   // Waits for the RPCs on it, which must have been cancelled. Not on the poller's own thread.
   ~GrpcPoller();
 
-  // A pool has begun, or has RPCs in flight: no rest for kRestAfter. Takes no lock.
-  void NoteActivity() { active_at_.store(Clock::now(), std::memory_order_relaxed); }
-  // Until the next look, that long after the last activity.
-  static Duration IntervalAfter(Duration inactive, bool expects_answer) {
-    return inactive < kRestAfter || expects_answer ? kInterval : kIntervalAtRest;
-  }
-
   grpc::CompletionQueue* queue() { return &queue_; }
   bool InPoller() const { return std::this_thread::get_id() == thread_.get_id(); }
 
@@ -119,7 +110,6 @@ class GrpcPoller {
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::CompletionQueue queue_;
-  std::atomic<Time> active_at_{Clock::now()};
 
   Mutex mutex_;
   std::condition_variable_any changed_;

@@ -81,15 +81,6 @@ TEST(GrpcPollerTest, ItsDestructorWaitsForTheLastOperation) {
   EXPECT_FALSE(ring.Take());
 }
 
-TEST(GrpcPollerTest, RestsWhenNothingHasHappenedForAWhile) {
-  constexpr Duration kBusy = GrpcPoller::kRestAfter - std::chrono::milliseconds(1);
-  EXPECT_EQ(GrpcPoller::IntervalAfter(kBusy, /*expects_answer=*/false), GrpcPoller::kInterval);
-  EXPECT_EQ(GrpcPoller::IntervalAfter(GrpcPoller::kRestAfter, /*expects_answer=*/false),
-            GrpcPoller::kIntervalAtRest);
-  EXPECT_EQ(GrpcPoller::IntervalAfter(GrpcPoller::kRestAfter, /*expects_answer=*/true),
-            GrpcPoller::kInterval);
-}
-
 TEST(GrpcPollerTest, WorkOfManyThreads) {
   GrpcPoller poller;
   std::thread threads[4];
