@@ -23,7 +23,7 @@ def _cold(contest):
     delay_ms = 25
     link = contest.link(contest.server(), "%dms" % delay_ms)
     contenders = ("plain", "pooled")
-    clients = {contender: [contest.start_client(contender, link, load="first", lead="1s",
+    clients = {contender: [contest.start_client(contender, link, load="first",
                                                 idle=contest.seconds(60))
                            for _ in range(contest.repeat)] for contender in contenders}
 
@@ -55,7 +55,7 @@ SCENARIOS = [
              "the other, over a link of 200 Mbit/s and 5 ms each way; pooled_least_loaded has 8 "
              "connections and PickerKind::kLeastLoaded", _head_of_line, [
                  at_most("p99_us", 0.3, "plain", of="pooled_least_loaded"), at_most("lost", 0)]),
-    Scenario("cold", "the first RPC 1 s after the channel was made, and one 60 s after that, over "
+    Scenario("cold", "the first RPC 1.5 s after the channel was made, and one 60 s after that, over "
              "a link of 25 ms each way", _cold, [
                  at_most("after_start_round_trips", 1.1), at_most("after_idle_round_trips", 1.1),
                  at_most("lost", 0)],
