@@ -77,7 +77,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   void Cancel() {
     cancelled_ = true;
     report_ = nullptr;
-    context_.TryCancel();
+    if (!ended_) context_.TryCancel();  // of a call that has ended, too, gRPC makes much work
   }
 
  protected:
@@ -91,6 +91,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   void Report(HealthResult result, bool last) {
     loop_.Post([self = this->shared_from_this(), result, last] {
       if (self->cancelled_) return;
+      self->ended_ = last;
       // Not run in place: it may cancel, and so destroy itself.
       HealthWatch::Report report = std::move(self->report_);
       report(result, last);
@@ -111,6 +112,7 @@ class HealthCall : public GrpcPoller::Tag, public std::enable_shared_from_this<H
   // Of the loop's thread.
   HealthWatch::Report report_;
   bool cancelled_ = false;
+  bool ended_ = false;
 
   std::shared_ptr<HealthCall> self_;
 };
