@@ -47,8 +47,10 @@ PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   policy.sizing.idle_min = options.connections_idle_min;
   policy.sizing.kind = options.sizing;
   policy.backoff = ToPolicy(options.backoff);
+  // The same for all pools of a process, but not for all processes of a host.
+  static const Time checks_together = Clock::now();
   policy.health = {options.health.enabled, ToDuration(options.health.interval),
-                   options.health.failures_max, options.health.panic_threshold};
+                   options.health.failures_max, options.health.panic_threshold, checks_together};
   // Of the connections in one of these members, none is the oldest.
   policy.lifetime.proven = options.proven_lifetime && !mode.whole_target;
   policy.lifetime.age_max = ToDuration(options.connection_age_max);
@@ -178,6 +180,7 @@ ChannelPool::ChannelPool(Config config, std::shared_ptr<Runtime> runtime)
 
 void ChannelPool::Start() {
   if (shutting_down_) return;
+  runtime_->poller().NoteActivity();
   resolver_ = CreateResolver(loop_, config_.target, ToDuration(config_.options.resolve_interval));
   resolver_->Start([this](absl::StatusOr<std::vector<ResolvedEndpoint>> resolved) {
     OnResolved(std::move(resolved));
@@ -263,6 +266,7 @@ void ChannelPool::Tick() {
   if (shutting_down_) return;
   const LoadSample load = Sample();
   Carry(core_.OnTick(loop_.Now(), load));
+  if (core_.active()) runtime_->poller().NoteActivity();
   // While members are ready, nobody looks after the anchor's connection: by the time it is needed
   // again, it may be as dead as theirs. One that has none yet cannot lose an RPC that way.
   const bool unused = load.anchor_rpcs == 0 && load.anchor_in_flight == 0;

@@ -40,9 +40,9 @@ struct HealthOptions {
   // service counts as healthy until it does; any status but SERVING is as NOT_SERVING.
   std::string service;
 
-  // A member without any RPC for this long is checked by a Health/Check of its own; busy members
-  // prove themselves. Along with it others are, those without any for half as long: one wake-up for
-  // all. Default 5 s; range [100 ms, 1 h].
+  // A member without any RPC for this long is checked by a Health/Check of its own, up to half of
+  // it earlier, as the checks of all channels of a process go out together: one wake-up for all.
+  // Busy members prove themselves. Default 5 s; range [100 ms, 1 h].
   absl::Duration interval = absl::Seconds(5);
 
   // Deadline of one check. Default 1 s; range [1 ms, interval].

@@ -82,7 +82,7 @@ class Contest:
         return self.processes.start(argv)
 
     @staticmethod
-    def result_of(client, timeout=300):
+    def result_of(client, timeout=600):
         """What a client has measured, once it has ended."""
         client.await_success(timeout)
         lines = client.output().splitlines()

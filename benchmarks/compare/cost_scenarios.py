@@ -28,13 +28,14 @@ def _fan_out(contest):
         lambda contender: contest.run(contender, ",".join(addresses), load="arrivals",
                                       rate=200 * targets, warmup=contest.seconds(2),
                                       length=contest.seconds(10), **flags(contender)))
-    # At rest, all at once: a pool has replaced its connections at the age of 1, 4, 16 and 64 s, and
-    # does so next at 256 s. Threads are compared at rest because under load, and for the first few
-    # targets, gRPC has as many as it finds work for.
+    # At rest, all at once. A young pool replaces its connections whenever they are a few times as
+    # old as at the last time (see plugin/core/lifetime.h): of 200, two a second after 75 s, and one
+    # in two seconds after 5 minutes. Threads are compared at rest because under load, and for the
+    # first few targets, gRPC has as many as it finds work for.
     some = max(1, targets // 2)
     idle = {(contender, number, count): contest.start_client(
         contender, ",".join(addresses[:count]), load="idle", callers=count,
-        warmup=contest.seconds(75), idle=contest.seconds(20), **flags(contender))
+        warmup=contest.seconds(300), idle=contest.seconds(20), **flags(contender))
             for contender in contenders for number in range(contest.repeat)
             for count in (some, targets)}
     for contender in contenders:

@@ -26,20 +26,8 @@ Time NextCheck(const HealthPolicy& policy, const Member& member) {
   }
   // RPCs, which it gets in a panic, do not readmit it.
   const bool ejected = member.state() == MemberState::kEjected;
-  return (ejected ? member.last_check : member.last_activity) + policy.interval;
-}
-
-std::vector<Member*> DueChecks(const HealthPolicy& policy, std::map<MemberId, Member>& members,
-                               Time now) {
-  std::vector<Member*> due_soon;
-  bool due = false;
-  for (auto& [id, member] : members) {
-    const Time at = NextCheck(policy, member);
-    if (at <= now) due = true;
-    if (at <= now + policy.interval / 2) due_soon.push_back(&member);
-  }
-  if (!due) due_soon.clear();
-  return due_soon;
+  const Time latest = (ejected ? member.last_check : member.last_activity) + policy.interval;
+  return latest - (latest - policy.together) % (policy.interval / 2);
 }
 
 }  // namespace predial

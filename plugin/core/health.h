@@ -1,7 +1,6 @@
 // What health says about members and endpoints. Pure.
 #pragma once
 
-#include <map>
 #include <vector>
 
 #include "plugin/core/member.h"
@@ -14,6 +13,9 @@ struct HealthPolicy {
   Duration interval = std::chrono::seconds(5);
   int failures_max = 2;
   double panic_threshold = 0.5;
+  // Checks are due at this time and whole half intervals from it, so that those of all pools for
+  // which it is the same come together: to wake up costs more than a check.
+  Time together = {};
 };
 
 // How one endpoint stands when the panic threshold is judged.
@@ -28,14 +30,9 @@ struct EndpointHealth {
 // any member is not counted. Panics when the ejected share is above (not at) the threshold.
 bool IsPanic(const HealthPolicy& policy, const std::vector<EndpointHealth>& endpoints);
 
-// When `member`'s next check is due at the latest: `interval` after its last RPC or check, of an
-// ejected one after its last check. Time::max() if checks are off, one is under way, or the member
-// is in no state to be checked.
+// When `member`'s next check is due: `interval` after its last RPC or check, of an ejected one
+// after its last check, or up to half of it earlier, at the last such moment as `together` says.
+// Time::max() if checks are off, one is under way, or the member is in no state to be checked.
 Time NextCheck(const HealthPolicy& policy, const Member& member);
-
-// The members to check at `now`: if one is due, those too that are due within half an interval. To
-// wake up costs more than a check.
-std::vector<Member*> DueChecks(const HealthPolicy& policy, std::map<MemberId, Member>& members,
-                               Time now);
 
 }  // namespace predial

@@ -39,7 +39,7 @@ TEST(HealthTest, AThresholdOfOneNeverPanics) {
 TEST(HealthTest, QuietMembersAreCheckedAfterTheInterval) {
   HealthPolicy policy;
   Member member(MemberId{1}, EndpointId{1}, Time());
-  member.last_activity = Time() + std::chrono::hours(1);
+  member.last_activity = policy.together + std::chrono::hours(1);
   EXPECT_EQ(NextCheck(policy, member), Time::max());  // connecting
   member.MoveTo(MemberState::kReady);
   EXPECT_EQ(NextCheck(policy, member), member.last_activity + policy.interval);
@@ -54,6 +54,22 @@ TEST(HealthTest, QuietMembersAreCheckedAfterTheInterval) {
   policy.enabled = true;
   member.MoveTo(MemberState::kDraining);
   EXPECT_EQ(NextCheck(policy, member), Time::max());
+}
+
+TEST(HealthTest, TheChecksOfAllComeTogetherUpToHalfAnIntervalEarlier) {
+  HealthPolicy policy;
+  policy.together = Time() + std::chrono::milliseconds(300);
+  const Duration half = policy.interval / 2;
+  Member member(MemberId{1}, EndpointId{1}, Time());
+  member.MoveTo(MemberState::kReady);
+  for (int i = 0; i < 100; ++i) {
+    const Time quiet_since = Time() + i * std::chrono::milliseconds(70);
+    member.last_activity = quiet_since;
+    const Time at = NextCheck(policy, member);
+    EXPECT_EQ((at - policy.together) % half, Duration::zero());
+    EXPECT_LE(at, quiet_since + policy.interval);
+    EXPECT_GT(at, quiet_since + half);
+  }
 }
 
 }  // namespace

@@ -276,9 +276,10 @@ void PoolCore::DrainOne(Time now, EndpointId endpoint, CloseReason reason, Actio
 }
 
 void PoolCore::CheckQuiet(Time now, Actions& actions) {
-  for (Member* member : DueChecks(policy_.health, members_, now)) {
-    member->check_pending = true;
-    actions.push_back(Check{member->id});
+  for (auto& [id, member] : members_) {
+    if (NextCheck(policy_.health, member) > now) continue;
+    member.check_pending = true;
+    actions.push_back(Check{id});
   }
 }
 

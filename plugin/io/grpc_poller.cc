@@ -9,7 +9,10 @@
 
 namespace predial {
 
-GrpcPoller::GrpcPoller() : thread_(&GrpcPoller::Run, this) {}
+GrpcPoller::GrpcPoller() : GrpcPoller(Rest(), Clock::now()) {}
+
+GrpcPoller::GrpcPoller(Rest rest, Time active_at)
+    : rest_(rest), active_at_(active_at), thread_(&GrpcPoller::Run, this) {}
 
 GrpcPoller::~GrpcPoller() {
   {
@@ -41,7 +44,7 @@ GrpcPoller::Work::~Work() {
 
 GrpcPoller::Expected::Expected(GrpcPoller& poller) : poller_(poller), work_(poller) {
   MutexLock lock(poller_.mutex_);
-  ++poller_.expected_;
+  if (++poller_.expected_ == 1) poller_.changed_.notify_all();
 }
 
 GrpcPoller::Expected::~Expected() {
@@ -57,6 +60,19 @@ GrpcPoller::Urgent::Urgent(GrpcPoller& poller) : poller_(poller), work_(poller) 
 GrpcPoller::Urgent::~Urgent() {
   MutexLock lock(poller_.mutex_);
   --poller_.urgent_;
+}
+
+void GrpcPoller::NoteActivity() {
+  const Time now = Clock::now();
+  if (now - active_at_.exchange(now, std::memory_order_relaxed) < rest_.after) return;
+  MutexLock lock(mutex_);
+  changed_.notify_all();
+}
+
+Duration GrpcPoller::Interval() const {
+  if (expected_ > 0) return kInterval;
+  const Duration inactive = Clock::now() - active_at_.load(std::memory_order_relaxed);
+  return inactive < rest_.after ? kInterval : rest_.interval;
 }
 
 bool GrpcPoller::Look(Duration wait) {
@@ -87,9 +103,10 @@ void GrpcPoller::Run() {
     }
     {
       std::unique_lock<Mutex> lock(mutex_);
-      const auto wanted = [this]()
-                              ABSL_NO_THREAD_SAFETY_ANALYSIS { return stopping_ || urgent_ > 0; };
-      changed_.wait_for(lock, kInterval, wanted);
+      const Duration interval = Interval();
+      changed_.wait_for(lock, interval, [this, interval]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        return stopping_ || urgent_ > 0 || Interval() < interval;
+      });
       if (stopping_) return;
       looks = expected_ > 0 ? kLooksForAnswer : 1;
       if (urgent_ == 0) continue;

@@ -7,7 +7,7 @@
 // It blocks in the poller only for what is urgent. A thread that did would take the answers of RPCs
 // away from the threads that wait for them, and hand them over by a context switch: measured at
 // 8,000 instructions an RPC. So what is not urgent may take kInterval longer when no RPC is in
-// flight.
+// flight, and up to a rest's interval when there has been none for a while.
 //
 // Threads: thread-safe.
 #pragma once
@@ -28,6 +28,12 @@ class GrpcPoller {
  public:
   // 50 times a second, for a few microseconds.
   static constexpr Duration kInterval = std::chrono::milliseconds(20);
+  // It is at rest once there has been no activity for `after` and while no answer is expected. What
+  // ends the rest ends the interval too.
+  struct Rest {
+    Duration after = std::chrono::seconds(20);
+    Duration interval = std::chrono::milliseconds(100);
+  };
   // Looks in a row that complete nothing, until the next interval, while an answer is expected.
   // gRPC reads from one connection a look, and what it reads may complete nothing: with one look,
   // 200 idle connections had more such bytes than were read, and their health checks went
@@ -97,8 +103,13 @@ class GrpcPoller {
   };
 
   GrpcPoller();
+  // `active_at`: when there was activity last.
+  GrpcPoller(Rest rest, Time active_at);
   // Waits for the RPCs on it, which must have been cancelled. Not on the poller's own thread.
   ~GrpcPoller();
+
+  // A pool has begun, or has RPCs in flight. Takes a lock only when it ends a rest.
+  void NoteActivity() ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::CompletionQueue* queue() { return &queue_; }
   bool InPoller() const { return std::this_thread::get_id() == thread_.get_id(); }
@@ -107,9 +118,13 @@ class GrpcPoller {
   // Lets gRPC poll for at most `wait` and completes one operation, if one is to be. False if none
   // was.
   bool Look(Duration wait);
+  // Until the next look.
+  Duration Interval() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run() ABSL_LOCKS_EXCLUDED(mutex_);
 
   grpc::CompletionQueue queue_;
+  const Rest rest_;
+  std::atomic<Time> active_at_;
 
   Mutex mutex_;
   std::condition_variable_any changed_;

@@ -81,6 +81,32 @@ TEST(GrpcPollerTest, ItsDestructorWaitsForTheLastOperation) {
   EXPECT_FALSE(ring.Take());
 }
 
+// Its next look is an hour away, and so is the next rest.
+class GrpcPollerAtRestTest : public ::testing::Test {
+ protected:
+  GrpcPollerAtRestTest()
+      : poller_({/*after=*/std::chrono::hours(1), /*interval=*/std::chrono::hours(1)},
+                Clock::now() - std::chrono::hours(2)) {}
+
+  GrpcPoller poller_;
+};
+
+TEST_F(GrpcPollerAtRestTest, ActivityEndsTheRest) {
+  Ring ring(poller_);
+  poller_.NoteActivity();
+  ring.StartNow();
+  EXPECT_TRUE(ring.Take());
+}
+
+TEST_F(GrpcPollerAtRestTest, AnExpectedAnswerInterruptsTheRest) {
+  for (int i = 0; i < 20; ++i) {
+    Ring ring(poller_);
+    const GrpcPoller::Expected expected(poller_);
+    ring.StartNow();
+    EXPECT_TRUE(ring.Take());
+  }
+}
+
 TEST(GrpcPollerTest, WorkOfManyThreads) {
   GrpcPoller poller;
   std::thread threads[4];

@@ -18,17 +18,17 @@ void Scout::Look() {
   const Time now = loop_.Now();
   const bool up = channel_->GetState(/*try_to_connect=*/true) == GRPC_CHANNEL_READY;
   const std::optional<Time> was_up_since = up_since_;
-  Duration next;
+  Time next;
   if (up) {
     if (!was_up_since) up_since_ = now;
     last_seen_ = now;
     wait_ = kLookMin;
-    next = LookSpacing(now - *up_since_);
+    next = NextLook(now, now - *up_since_);
   } else {
     up_since_.reset();
-    next = std::exchange(wait_, std::min(2 * wait_, kLookMax));
+    next = now + std::exchange(wait_, std::min(2 * wait_, kLookMax));
   }
-  look_ = loop_.RunAt(now + next, [this] { Look(); });
+  look_ = loop_.RunAt(next, [this] { Look(); });
   const auto reports = reports_;  // it may destroy this
   if (up && !was_up_since) reports->up();
   if (!up && was_up_since) reports->down(last_seen_ - *was_up_since);

@@ -16,7 +16,7 @@ StateWatch::~StateWatch() { loop_.Cancel(look_); }
 
 void StateWatch::LookLater() {
   const Time now = loop_.Now();
-  look_ = loop_.RunAt(now + LookSpacing(now - began_), [this] { Look(); });
+  look_ = loop_.RunAt(NextLook(now, now - began_), [this] { Look(); });
 }
 
 void StateWatch::Look() {
