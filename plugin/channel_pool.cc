@@ -5,6 +5,8 @@
 #include <grpc/support/log.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <random>
 #include <utility>
 
@@ -47,10 +49,12 @@ PoolPolicy ToPolicy(const PoolOptions& options, const MemberMode& mode) {
   policy.sizing.idle_min = options.connections_idle_min;
   policy.sizing.kind = options.sizing;
   policy.backoff = ToPolicy(options.backoff);
-  // The same for all pools of a process, but not for all processes of a host.
-  static const Time checks_together = Clock::now();
+  // Not the same for all processes of a host.
+  static const Time first_together = Clock::now();
+  static std::atomic<uint64_t> pools{0};
   policy.health = {options.health.enabled, ToDuration(options.health.interval),
-                   options.health.failures_max, options.health.panic_threshold, checks_together};
+                   options.health.failures_max, options.health.panic_threshold,
+                   ChecksTogether(first_together, pools.fetch_add(1, std::memory_order_relaxed))};
   // Of the connections in one of these members, none is the oldest.
   policy.lifetime.proven = options.proven_lifetime && !mode.whole_target;
   policy.lifetime.age_max = ToDuration(options.connection_age_max);

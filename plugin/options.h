@@ -41,7 +41,7 @@ struct HealthOptions {
   std::string service;
 
   // A member without any RPC for this long is checked by a Health/Check of its own, up to half of
-  // it earlier, as the checks of all channels of a process go out together: one wake-up for all.
+  // it earlier, as those of many channels go out together: one wake-up for all.
   // Busy members prove themselves. Default 5 s; range [100 ms, 1 h].
   absl::Duration interval = absl::Seconds(5);
 

@@ -19,6 +19,12 @@ bool IsPanic(const HealthPolicy& policy, const std::vector<EndpointHealth>& endp
   return ejected > policy.panic_threshold * counted;
 }
 
+Time ChecksTogether(Time first, uint64_t pool) {
+  constexpr uint64_t kPools = 64;
+  constexpr uint64_t kMoments = 16;
+  return first - (pool / kPools % kMoments) * std::chrono::milliseconds(100);
+}
+
 Time NextCheck(const HealthPolicy& policy, const Member& member) {
   if (!policy.enabled || member.check_pending) return Time::max();
   if (member.state() != MemberState::kReady && member.state() != MemberState::kEjected) {

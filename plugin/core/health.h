@@ -1,6 +1,7 @@
 // What health says about members and endpoints. Pure.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "plugin/core/member.h"
@@ -29,6 +30,11 @@ struct EndpointHealth {
 // many members it has at the moment: one that is not serving counts as wholly ejected, one without
 // any member is not counted. Panics when the ejected share is above (not at) the threshold.
 bool IsPanic(const HealthPolicy& policy, const std::vector<EndpointHealth>& endpoints);
+
+// HealthPolicy::together of a process's pool number `pool`, `first` being that of its first one.
+// The checks of 64 pools come together, and those of others at other moments: of very many at a
+// time, the last would be answered late.
+Time ChecksTogether(Time first, uint64_t pool);
 
 // When `member`'s next check is due: `interval` after its last RPC or check, of an ejected one
 // after its last check, or up to half of it earlier, at the last such moment as `together` says.

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <map>
+
 namespace predial {
 namespace {
 
@@ -70,6 +73,20 @@ TEST(HealthTest, TheChecksOfAllComeTogetherUpToHalfAnIntervalEarlier) {
     EXPECT_LE(at, quiet_since + policy.interval);
     EXPECT_GT(at, quiet_since + half);
   }
+}
+
+TEST(HealthTest, TheChecksOfVeryManyPoolsComeAtSeveralMoments) {
+  const Time first = Time() + std::chrono::hours(1);
+  std::map<Time, int> pools;
+  for (uint64_t pool = 0; pool < 640; ++pool) {
+    const Time at = ChecksTogether(first, pool);
+    EXPECT_LE(at, first);
+    ++pools[at];
+  }
+  EXPECT_EQ(pools.size(), 10u);
+  for (const auto& [at, count] : pools) EXPECT_EQ(count, 64);
+  EXPECT_EQ(ChecksTogether(first, 0), first);
+  EXPECT_GT(ChecksTogether(first, UINT64_MAX), first - HealthPolicy().interval / 2);
 }
 
 }  // namespace
