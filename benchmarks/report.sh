@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs all comparisons and writes docs/benchmarks.md with its plots.
 #
-#   ./benchmarks/report.sh                    all scenarios, five rounds: 50 minutes
+#   ./benchmarks/report.sh                    all scenarios, five rounds: 55 minutes
 #   ./benchmarks/report.sh --repeat=3         any flag of compare; see
 #                                             bazel run -c opt --config=system //benchmarks:compare -- --help
 #   ./benchmarks/report.sh --from=FILE        writes it from the JSON of an earlier run, which is left in
